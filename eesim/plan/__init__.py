@@ -1,0 +1,1 @@
+"""The boundary between the friendly world and the engines."""

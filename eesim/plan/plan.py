@@ -1,0 +1,210 @@
+"""The one boundary object: what an engine reads, as flat arrays.
+
+Everything friendly (board, network, mapping, policy) is lowered to a `Plan`; everything drawn at random
+(arrivals, exits, service-time noise) is drawn beforehand into `Draws`. An engine sees nothing else, so two
+engines that agree on every `Plan` agree on every scenario.
+
+Units: time in integer nanoseconds, speed in parts per million of full speed, work in ns x ppm (a task of
+``t`` ns at full speed is ``t * 1_000_000`` units of work; 9,200 s fit in 64 bits), power in microwatts.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+
+FULL_SPEED = 1_000_000
+"""Speed, in parts per million, of a processing element that nothing slows."""
+
+UNBOUNDED = np.iinfo(np.int64).max
+"""Capacity or limit that never binds."""
+
+NEVER = np.iinfo(np.int64).max
+"""The instant of an event that is not scheduled."""
+
+PURE_DELAY = -1
+"""`Plan.node_resource` of a task that occupies nothing: it only takes time."""
+
+KEEP_STATE = -1
+"""`Plan.node_state` of a task that leaves its processing element in the state it found."""
+
+
+class NodeKind(IntEnum):
+    """What a node of the task graph does."""
+
+    SEGMENT = 0
+    TRANSFER = 1
+
+
+class Cancellation(IntEnum):
+    """What happens to the rest of a frame's work once its answer is known."""
+
+    NONE = 0
+    QUEUED = 1
+    RUNNING_AT_KERNEL = 2
+    RUNNING_AT_ONCE = 3
+
+
+class WhenFull(IntEnum):
+    """What a full queue does."""
+
+    BLOCK = 0
+    DROP_NEWEST = 1
+    DROP_OLDEST = 2
+
+
+class Dispatch(IntEnum):
+    """Which of the tasks that wait for a processing element is served next."""
+
+    OLDEST_FRAME = 0
+    FIFO = 1
+
+
+class Plan(NamedTuple):
+    """One frame's task graph, the resources that serve it and the rules between them.
+
+    Sizes: ``N`` nodes, ``E`` edges, ``K`` exits, ``R`` resources (processing elements first, then links),
+    ``S`` servers, ``V`` states of a processing element (its operating points in use), ``M`` busy masks.
+    Every array is C-contiguous int64.
+    """
+
+    # -- the task graph of one frame ------------------------------------------------------------------
+    node_kind: IntArray
+    """(N,) `NodeKind`."""
+    node_resource: IntArray
+    """(N,) the resource that serves the node, or `PURE_DELAY`."""
+    node_rank: IntArray
+    """(N,) place of the node in the dispatch order within a frame; a permutation of 0..N-1."""
+    node_missing: IntArray
+    """(N,) number of predecessors; node 0 is the only one with none."""
+    node_exit: IntArray
+    """(N,) exit whose output the node completes, or -1."""
+    node_need: IntArray
+    """(N,) lowest exit whose answer needs this node; work on it is wasted for frames that answer earlier."""
+    node_gate: IntArray
+    """(N,) 1 if the next frame may enter only after this node is done or cancelled."""
+    node_state: IntArray
+    """(N,) state that the node puts its processing element in, or `KEEP_STATE`."""
+    node_work_ns: IntArray
+    """(N, V) service time at full speed when the processing element is found in state v, ns."""
+    node_kernels: IntArray
+    """(N,) number of equal kernels that the node consists of (>= 1): where a running task can be stopped."""
+    succ_ptr: IntArray
+    """(N + 1,) successors of node n are ``succ[succ_ptr[n]:succ_ptr[n + 1]]``."""
+    succ: IntArray
+    """(E,) successor nodes."""
+    exit_need: IntArray
+    """(K,) number of nodes that must be done before the exit's output is known."""
+    # -- resources ------------------------------------------------------------------------------------
+    server_resource: IntArray
+    """(S,) resource of each server; servers of one resource are adjacent, resources in order."""
+    resource_group: IntArray
+    """(R,) exclusive group (only one member may be active at a time), or -1."""
+    resource_bit: IntArray
+    """(R,) what the resource adds to the busy mask while it serves; 0 for one that slows nobody."""
+    resource_state: IntArray
+    """(R,) state at the start of the run."""
+    speed_ppm: IntArray
+    """(M, R) speed of each resource for each busy mask, ppm of full speed."""
+    stage_capacity: IntArray
+    """(R,) tasks that may wait for the resource, `UNBOUNDED` if there is no limit."""
+    # -- rules ----------------------------------------------------------------------------------------
+    stage_full: int
+    """`WhenFull` of the queues in front of the resources."""
+    queue_capacity: int
+    """Frames that may wait to be admitted."""
+    queue_full: int
+    """`WhenFull` of the queue of frames."""
+    frames_in_flight: int
+    """Frames that may be admitted and not yet finished."""
+    dispatch: int
+    """`Dispatch` discipline."""
+    cancellation: int
+    """`Cancellation` rule."""
+    first_confident: int
+    """0: exits answer in order; 1: the first confident exit to finish answers."""
+    # -- power (no engine reads it; energy is service time x power) -------------------------------------
+    node_power_uw: IntArray
+    """(N, V) mean active power of the node's own resource above its idle power, found in state v."""
+    node_host_uw: IntArray
+    """(N, V) mean active power of the host thread that drives the resource (GPU, NPU)."""
+    resource_idle_uw: IntArray
+    """(R,) power of the idle resource above the board's base."""
+    base_uw: int
+    """Power of the board that does nothing."""
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes in a frame's task graph."""
+        return len(self.node_kind)
+
+    @property
+    def n_exits(self) -> int:
+        """Number of exits that can answer."""
+        return len(self.exit_need)
+
+    @property
+    def n_resources(self) -> int:
+        """Number of processing elements and links."""
+        return len(self.resource_bit)
+
+    @property
+    def n_servers(self) -> int:
+        """Number of servers over all resources."""
+        return len(self.server_resource)
+
+    @property
+    def n_states(self) -> int:
+        """Number of states a processing element can be found in."""
+        return self.node_work_ns.shape[1]
+
+
+class Draws(NamedTuple):
+    """A block of consecutive frames of the stream, drawn before the engine runs."""
+
+    arrival_ns: IntArray
+    """(F,) instant at which each frame arrives; never decreasing."""
+    exit: IntArray
+    """(F,) index of the exit that each frame would take, or, where ``first_confident``, the bit mask of
+    the exits that are confident about it (the last exit's bit is always set)."""
+    noise_ppm: IntArray
+    """(F, N) factor on each node's work in ppm, or (0, N) for none."""
+
+
+class Status(IntEnum):
+    """How a frame ended."""
+
+    ANSWERED = 0
+    DROPPED = 1
+
+
+class EventKind(IntEnum):
+    """Kinds of rows in the event log; the numbers are part of the log format."""
+
+    ARRIVE = 0
+    ADMIT = 1
+    READY = 2
+    START = 3
+    FINISH = 4
+    ABORT = 5
+    CANCEL = 6
+    EXIT = 7
+    ANSWER = 8
+    DROP = 9
+    BLOCK = 10
+    UNBLOCK = 11
+    LEAVE = 12
+
+
+LOG_COLUMNS = ("time_ns", "kind", "frame", "node", "place")
+"""Columns of the event log, all int64."""
+
+RECORD_COLUMNS = (
+    "frame", "arrival_ns", "finish_ns", "exit", "status", "queueing_ns", "service_ns", "transfer_ns",
+)  # fmt: skip
+"""Columns of the frame records, all int64; contention is the rest of the latency."""
