@@ -1,0 +1,1 @@
+"""Two engines, one arithmetic: a readable reference on SimPy and a compiled one on numba."""

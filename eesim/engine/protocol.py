@@ -1,0 +1,61 @@
+"""What both engines offer: fed with blocks of drawn frames, they hand back records, counters and a log."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from eesim.plan.plan import Draws, IntArray
+
+
+class Counters(NamedTuple):
+    """Running totals of an engine at an instant; differences of two give the totals of a window."""
+
+    now_ns: int
+    """Instant of the last event processed."""
+    busy_ns: IntArray
+    """(N, V) service time per node and state found, the elapsed part of tasks under way included."""
+    wasted_ns: IntArray
+    """(N,) service time of finished or stopped tasks whose frame did not need them."""
+    blocked_ns: IntArray
+    """(R,) time that servers of each resource spent blocked, the elapsed part included."""
+
+
+class Engine(Protocol):
+    """A simulation of one plan that is fed with the stream block by block.
+
+    Feeding ends at the arrival of the block's last frame, because what follows depends on when the next one arrives;
+    the last block is fed with ``final=True`` and runs until nothing is left to do. How the stream is cut into blocks
+    never changes a result.
+    """
+
+    def feed(self, draws: Draws, *, final: bool) -> None:
+        """Simulate up to the arrival of the last frame in ``draws``, or to the end.
+
+        Parameters
+        ----------
+        draws
+            The next frames of the stream, in order. May be empty if ``final``.
+        final
+            No more frames will come.
+
+        Raises
+        ------
+        SimulationDeadlock
+            If ``final`` and frames are left that can never go on.
+        """
+        ...
+
+    def take_records(self) -> IntArray:
+        """Records of the frames that answered or were dropped since the last call, (n, 8) in that order.
+
+        Columns: `eesim.plan.plan.RECORD_COLUMNS`; ``exit`` is -1 and the last three are 0 for dropped frames.
+        """
+        ...
+
+    def take_log(self) -> IntArray:
+        """Event log since the last call, (n, 5); columns: `eesim.plan.plan.LOG_COLUMNS`. Empty if not asked for."""
+        ...
+
+    def counters(self) -> Counters:
+        """Totals up to now."""
+        ...
