@@ -1,0 +1,210 @@
+"""The moving parts of the reference engine: a frame of the stream and its tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from eesim.plan.plan import FULL_SPEED, Draws, NodeKind, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of the plan's task graph: its row of the `Plan` arrays in plain ints."""
+
+    number: int
+    kind: NodeKind
+    resource: int
+    rank: int
+    missing: int
+    exit: int
+    need: int
+    gate: bool
+    state: int
+    work_ns: tuple[int, ...]
+    kernels: int
+    successors: tuple[int, ...]
+
+
+class Phase(Enum):
+    """How far a task has come."""
+
+    PENDING = "not released: a predecessor is missing, or a full resource holds it back"
+    WAITING = "released, waits at its resource"
+    RUNNING = "started"
+    ENDED = "finished or stopped"
+    CANCELLED = "will never start"
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One node of one frame.
+
+    Attributes
+    ----------
+    missing
+        Predecessors that are not done.
+    cause
+        The predecessor that was done last; None for node 0, which the arrival causes.
+    key
+        Place in the queue of the resource: the lowest is served first.
+    state, work
+        State in which the resource was found at the start, and the units of work that follow from it.
+    """
+
+    frame: Frame
+    node: Node
+    missing: int
+    phase: Phase = Phase.PENDING
+    cause: Task | None = None
+    key: int = -1
+    state: int = 0
+    work: int = 0
+    start_ns: int = 0
+    end_ns: int = 0
+
+    @property
+    def full_speed_ns(self) -> int:
+        """Time that the work takes at full speed."""
+        return -(-self.work // FULL_SPEED)
+
+    def begin(self, now: int, state: int) -> None:
+        """Start at ``now`` on a resource that is found in ``state``."""
+        noise = self.frame.noise_ppm
+        factor = FULL_SPEED if noise is None else noise[self.node.number]
+        self.state = state
+        self.work = self.node.work_ns[state] * factor
+        self.start_ns = now
+        self.phase = Phase.RUNNING
+        self.frame.running += 1
+
+    def end(self, now: int) -> None:
+        """Finish or be stopped at ``now``."""
+        self.end_ns = now
+        self.phase = Phase.ENDED
+        self.frame.running -= 1
+
+    def has_ended(self) -> bool:
+        """Whether it finished or was stopped."""
+        return self.phase is Phase.ENDED
+
+
+class Frame:
+    """One input of the stream on its way through the task graph.
+
+    Parameters
+    ----------
+    number
+        Place in the stream, from 0.
+    arrival_ns
+        Drawn instant of arrival; becomes the instant of arrival.
+    drawn_exit
+        The exit it takes, or the bit mask of its confident exits.
+    noise_ppm
+        Factor on each node's work, or None.
+
+    Attributes
+    ----------
+    answer
+        The exit that answered, or -1.
+    dropped, closed, left
+        Whether it was dropped; whether nothing more of it may start; whether it has left.
+    running, done
+        Tasks under way (pure delays included) and nodes done.
+    gate_left
+        Gate nodes that are neither done nor cancelled.
+    exit_done
+        Per exit, the nodes done of those that complete it.
+    undecided
+        First exit that has neither declined nor answered, where exits answer in order.
+    """
+
+    def __init__(self, number: int, arrival_ns: int, drawn_exit: int, noise_ppm: list[int] | None) -> None:
+        self.number = number
+        self.arrival_ns = arrival_ns
+        self.drawn_exit = drawn_exit
+        self.noise_ppm = noise_ppm
+        self.tasks: tuple[Task, ...] = ()
+        self.answer = -1
+        self.dropped = False
+        self.closed = False
+        self.left = False
+        self.running = 0
+        self.done = 0
+        self.gate_left = 0
+        self.exit_done: list[int] = []
+        self.undecided = 0
+
+    def enter(self, nodes: tuple[Node, ...], n_exits: int) -> None:
+        """Unfold the task graph: the frame is admitted."""
+        self.tasks = tuple(Task(self, node, node.missing) for node in nodes)
+        self.gate_left = sum(node.gate for node in nodes)
+        self.exit_done = [0] * n_exits
+
+    def decide(self, completed: int, exit_need: tuple[int, ...], *, first_confident: bool) -> int:
+        """Find the exit that answers now that exit ``completed`` has its output, or -1."""
+        if first_confident:
+            return completed if self.drawn_exit >> completed & 1 else -1
+        while self.undecided < len(exit_need) and self.exit_done[self.undecided] == exit_need[self.undecided]:
+            if self.undecided == self.drawn_exit:
+                return self.drawn_exit
+            self.undecided += 1
+        return -1
+
+    def wastes(self, node: Node) -> bool:
+        """Whether service on ``node`` turned out to be for nothing."""
+        return self.dropped or (self.answer >= 0 and node.need > self.answer)
+
+    def is_through(self) -> bool:
+        """Whether nothing of the frame is left to run."""
+        return self.done == len(self.tasks) or (self.closed and self.running == 0)
+
+
+def read_nodes(plan: Plan) -> tuple[Node, ...]:
+    """Read the task graph of ``plan``."""
+    pointers = plan.succ_ptr.tolist()
+    successors = plan.succ.tolist()
+    columns = zip(
+        plan.node_kind.tolist(),
+        plan.node_resource.tolist(),
+        plan.node_rank.tolist(),
+        plan.node_missing.tolist(),
+        plan.node_exit.tolist(),
+        plan.node_need.tolist(),
+        plan.node_gate.tolist(),
+        plan.node_state.tolist(),
+        plan.node_work_ns.tolist(),
+        plan.node_kernels.tolist(),
+        strict=True,
+    )
+    return tuple(
+        Node(
+            number=number,
+            kind=NodeKind(kind),
+            resource=resource,
+            rank=rank,
+            missing=missing,
+            exit=exit_,
+            need=need,
+            gate=bool(gate),
+            state=state,
+            work_ns=tuple(work),
+            kernels=kernels,
+            successors=tuple(successors[pointers[number] : pointers[number + 1]]),
+        )
+        for number, (kind, resource, rank, missing, exit_, need, gate, state, work, kernels) in enumerate(
+            columns
+        )
+    )
+
+
+def read_frames(draws: Draws, first: int) -> list[Frame]:
+    """Read the frames of a block, numbered from ``first``."""
+    arrivals = draws.arrival_ns.tolist()
+    noise: list[list[int] | None] = draws.noise_ppm.tolist() or [None] * len(arrivals)
+    return [
+        Frame(first + place, arrival, exit_, factors)
+        for place, (arrival, exit_, factors) in enumerate(
+            zip(arrivals, draws.exit.tolist(), noise, strict=True)
+        )
+    ]

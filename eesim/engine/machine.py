@@ -1,0 +1,144 @@
+"""The machine that the reference engine runs tasks on.
+
+It starts, times, stops and blocks; what is released, when and why, the engine decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from eesim.engine import invariants
+from eesim.engine.frames import Frame, Node, Task
+from eesim.engine.ledger import Ledger
+from eesim.engine.servers import Mode, Resource, Server, read_resources
+from eesim.engine.timeline import Timeline
+from eesim.plan.plan import KEEP_STATE, PURE_DELAY, Cancellation, EventKind, Plan
+
+
+class Machine:
+    """The resources of a plan at work.
+
+    Parameters
+    ----------
+    plan
+        Its resources, speeds and cancellation rule are used.
+    timeline, ledger
+        Where finishes are scheduled and events are logged.
+    on_end
+        Called at the end of a task with the task, FINISH or ABORT, and the server, idle by then.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        timeline: Timeline,
+        ledger: Ledger,
+        on_end: Callable[[Task, EventKind, Server], None],
+    ) -> None:
+        self.resources = read_resources(plan)
+        self.servers = tuple(server for resource in self.resources for server in resource.servers)
+        self._speed_ppm: list[list[int]] = plan.speed_ppm.tolist()
+        self._cancellation = Cancellation(plan.cancellation)
+        self._timeline = timeline
+        self._note = ledger.note
+        self._ledger = ledger
+        self._on_end = on_end
+
+    def has_room(self, node: Node) -> bool:
+        """Whether one more task of ``node`` may wait; a pure delay never has to."""
+        return node.resource == PURE_DELAY or self.resources[node.resource].has_room()
+
+    def blocked(self) -> Iterator[Server]:
+        """Go over the servers that are blocked, in order."""
+        return (server for server in self.servers if server.mode is Mode.BLOCKED)
+
+    def serving(self) -> Iterator[Server]:
+        """Go over the servers that serve, in order."""
+        return (server for server in self.servers if server.mode is Mode.SERVING)
+
+    def dispatch(self) -> bool:
+        """Start waiting tasks on idle servers; whether there was one."""
+        changed = False
+        for resource in self.resources:
+            while resource.waiting and not self._must_yield(resource):
+                server = resource.idle_server()
+                if server is None:
+                    break
+                self._start(resource, server)
+                changed = True
+        return changed
+
+    def retime(self) -> None:
+        """Give every serving server the speed that the set of busy resources allows it."""
+        mask = sum(resource.bit for resource in self.resources if resource.is_serving())
+        for server in self.serving():
+            speed = self._speed_ppm[mask][server.resource]
+            if server.speed != speed:
+                server.work_until(self._timeline.now)
+                server.speed = speed
+                self._schedule_finish(server)
+
+    def block(self, server: Server, task: Task) -> None:
+        """Block ``server``: a successor of ``task``, which it has just done, finds no room."""
+        server.mode = Mode.BLOCKED
+        server.task = task
+        server.blocked_since = self._timeline.now
+        self._note(EventKind.BLOCK, task.frame, task.node.number, server.number)
+
+    def unblock(self, server: Server) -> None:
+        """Make a blocked server idle."""
+        task = server.current
+        self._ledger.blocked_ns[server.resource] += self._timeline.now - server.blocked_since
+        self._note(EventKind.UNBLOCK, task.frame, task.node.number, server.number)
+        server.rest()
+
+    def let_go(self, frame: Frame) -> None:
+        """Unblock the servers that ``frame`` blocks and, if the rules say so, stop those that serve it."""
+        for server in self.servers:
+            if server.task is None or server.task.frame is not frame:
+                continue
+            if server.mode is Mode.BLOCKED:
+                self.unblock(server)
+            elif self._cancellation in (Cancellation.RUNNING_AT_KERNEL, Cancellation.RUNNING_AT_ONCE):
+                # A frame is closed only once, so nothing here is already stopping.
+                at_kernel = self._cancellation is Cancellation.RUNNING_AT_KERNEL
+                if server.stop(self._timeline.now, at_kernel=at_kernel):
+                    self._schedule_finish(server)
+
+    def _must_yield(self, resource: Resource) -> bool:
+        """Whether another member of its exclusive group is active or comes first."""
+        return resource.group >= 0 and any(
+            other.is_serving() or (other.is_ready() and other.lowest_key() < resource.lowest_key())
+            for other in self.resources
+            if other is not resource and other.group == resource.group
+        )
+
+    def _start(self, resource: Resource, server: Server) -> None:
+        """Start the task with the lowest key; the retiming that follows sets its speed and its finish."""
+        now = self._timeline.now
+        invariants.check_start(server, now)
+        _, task = resource.waiting.pop(0)
+        task.begin(now, resource.state)
+        if task.node.state != KEEP_STATE:
+            resource.state = task.node.state
+        server.start(task, now)
+        self._note(EventKind.START, task.frame, task.node.number, server.number)
+
+    def _schedule_finish(self, server: Server) -> None:
+        """Schedule the finish on ``server`` anew."""
+        if server.finish is not None:
+            server.finish.void()
+        server.finish = self._timeline.finish(server.due(), server.number, partial(self._finish, server))
+
+    def _finish(self, server: Server) -> None:
+        """Free ``server`` because its task finishes or stops."""
+        now = self._timeline.now
+        task = server.current
+        kind = EventKind.ABORT if server.stopped_short else EventKind.FINISH
+        server.work_until(now)
+        server.busy_ns += now - task.start_ns
+        server.last_end = now
+        invariants.check_service(server, task, now)
+        server.rest()
+        self._on_end(task, kind, server)

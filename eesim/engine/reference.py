@@ -1,0 +1,348 @@
+"""The reference engine: section 4 of ``docs/semantics.md`` in plain objects, on SimPy's event list.
+
+It is written to be read. The methods follow the page: the main loop, arrival, admission, release, done,
+answer, drop, close, settle. The laws that every run must keep are checked as it runs
+(`eesim.engine.invariants`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+
+from eesim.engine import invariants
+from eesim.engine.frames import Frame, Phase, Task, read_frames, read_nodes
+from eesim.engine.ledger import Ledger
+from eesim.engine.machine import Machine
+from eesim.engine.protocol import Counters
+from eesim.engine.servers import Resource, Server
+from eesim.engine.timeline import Happening, Timeline
+from eesim.errors import SimulationDeadlock
+from eesim.plan.plan import (
+    PURE_DELAY,
+    Cancellation,
+    Dispatch,
+    Draws,
+    EventKind,
+    IntArray,
+    Plan,
+    WhenFull,
+)
+
+
+class ReferenceEngine:
+    """A simulation of one plan, fed with the stream block by block; see `eesim.engine.protocol.Engine`.
+
+    Parameters
+    ----------
+    plan
+        What to simulate.
+    log
+        Whether to keep the event log.
+    """
+
+    def __init__(self, plan: Plan, *, log: bool = False) -> None:
+        self._nodes = read_nodes(plan)
+        self._exit_need = tuple(plan.exit_need.tolist())
+        self._cancellation = Cancellation(plan.cancellation)
+        self._dispatch = Dispatch(plan.dispatch)
+        self._stage_full = WhenFull(plan.stage_full)
+        self._queue_full = WhenFull(plan.queue_full)
+        self._queue_capacity = int(plan.queue_capacity)
+        self._frames_in_flight = int(plan.frames_in_flight)
+        self._first_confident = bool(plan.first_confident)
+
+        self._timeline = Timeline(plan.n_servers, plan.n_nodes)
+        self._ledger = Ledger(self._nodes, plan.n_resources, self._timeline, log=log)
+        self._machine = Machine(plan, self._timeline, self._ledger, self._done)
+        self._note = self._ledger.note
+
+        self._drawn = 0
+        self._source: deque[Frame] = deque()  # drawn, not arrived
+        self._queue: deque[Frame] = deque()  # arrived, not admitted
+        self._in_flight = 0
+        self._last_admitted: Frame | None = None
+        self._ready_rows = 0
+        self._delays: set[Task] = set()  # pure delays under way
+        self._arrival: Happening | None = None
+        self._settle_is_due = False
+
+    # -- the interface ---------------------------------------------------------------------------------
+
+    def feed(self, draws: Draws, *, final: bool) -> None:
+        """Simulate up to the arrival of the last frame in ``draws``, or to the end; see `Engine.feed`."""
+        frames = read_frames(draws, self._drawn)
+        self._drawn += len(frames)
+        self._source.extend(frames)
+        self._schedule_arrival()
+        # What follows the last arrival depends on the next one: not even the settle may come before it.
+        while (self._source or final) and self._timeline.step():
+            pass
+        if self._source or (final and (self._in_flight or self._queue)):
+            blocked = [
+                (server.number, server.current.frame.number, server.current.node.number)
+                for server in self._machine.blocked()
+            ]
+            raise SimulationDeadlock(self._in_flight, blocked)
+        if final:
+            self._ledger.check_end()
+
+    def take_records(self) -> IntArray:
+        """Hand over the records since the last call; see `Engine.take_records`."""
+        return self._ledger.take_records()
+
+    def take_log(self) -> IntArray:
+        """Hand over the event log since the last call; see `Engine.take_log`."""
+        return self._ledger.take_log()
+
+    def counters(self) -> Counters:
+        """Totals up to now, with the elapsed part of what is under way."""
+        serving = (server.current for server in self._machine.serving())
+        return self._ledger.counters([*serving, *self._delays], self._machine.blocked())
+
+    # -- the main loop is SimPy's; this is what follows every event ------------------------------------------
+
+    def _after_event(self) -> None:
+        """Admit, see to it that the instant will be settled, and let the source look again."""
+        self._admit_waiting()
+        if not self._settle_is_due:
+            self._settle_is_due = True
+            self._timeline.settle(self._settle)
+        self._schedule_arrival()
+
+    def _schedule_arrival(self) -> None:
+        """Schedule the next arrival: when it was drawn, now if it was held back, not while it is held."""
+        at = None
+        if self._source and self._source_may_go():
+            at = max(self._source[0].arrival_ns, self._timeline.now)
+        if self._arrival is not None:
+            if self._arrival.at == at:
+                return
+            self._arrival.void()
+        self._arrival = None if at is None else self._timeline.arrival(at, self._arrive)
+
+    def _source_may_go(self) -> bool:
+        """Whether the source may make the next frame."""
+        return (
+            self._queue_full is not WhenFull.BLOCK
+            or len(self._queue) < self._queue_capacity
+            or (not self._queue and self._can_admit())
+        )
+
+    # -- arrival and admission ---------------------------------------------------------------------------
+
+    def _arrive(self) -> None:
+        """Take in the next frame of the stream."""
+        self._arrival = None
+        frame = self._source.popleft()
+        frame.arrival_ns = self._timeline.now
+        self._ledger.arrived()
+        self._note(EventKind.ARRIVE, frame)
+        if not self._queue and self._can_admit():
+            self._admit(frame)
+        elif len(self._queue) < self._queue_capacity:
+            self._queue.append(frame)
+        elif self._queue_full is WhenFull.DROP_OLDEST and self._queue:
+            self._lose(self._queue.popleft())
+            self._queue.append(frame)
+        else:
+            self._lose(frame)
+        self._after_event()
+
+    def _can_admit(self) -> bool:
+        """Whether a frame may enter now."""
+        return (
+            self._in_flight < self._frames_in_flight
+            and (self._last_admitted is None or self._last_admitted.gate_left == 0)
+            and (self._stage_full is not WhenFull.BLOCK or self._machine.has_room(self._nodes[0]))
+        )
+
+    def _admit_waiting(self) -> bool:
+        """Admit waiting frames while that is possible; whether there was one."""
+        admitted = False
+        while self._queue and self._can_admit():
+            self._admit(self._queue.popleft())
+            admitted = True
+        return admitted
+
+    def _admit(self, frame: Frame) -> None:
+        """Let ``frame`` enter."""
+        self._note(EventKind.ADMIT, frame)
+        self._in_flight += 1
+        self._last_admitted = frame
+        frame.enter(self._nodes, len(self._exit_need))
+        self._release(frame.tasks[0])
+
+    # -- release -----------------------------------------------------------------------------------------
+
+    def _release(self, task: Task) -> None:
+        """Let a task that misses nothing wait for its resource, or start if it is a pure delay.
+
+        Where a full resource blocks, it is the caller who looks for room: not every caller can be held back.
+        """
+        frame, node = task.frame, task.node
+        if node.resource == PURE_DELAY:
+            self._start_delay(task)
+            return
+        resource = self._machine.resources[node.resource]
+        if self._stage_full is not WhenFull.BLOCK and not resource.has_room():
+            victim = self._victim(task, resource)
+            self._drop(victim)
+            if victim is frame:
+                return
+        self._note(EventKind.READY, frame, node.number, resource.number)
+        oldest_first = self._dispatch is Dispatch.OLDEST_FRAME
+        task.key = frame.number * len(self._nodes) + node.rank if oldest_first else self._ready_rows
+        self._ready_rows += 1
+        task.phase = Phase.WAITING
+        resource.add(task)
+
+    def _victim(self, task: Task, resource: Resource) -> Frame:
+        """Choose the frame that is dropped because ``task`` finds ``resource`` full."""
+        if self._stage_full is WhenFull.DROP_OLDEST and resource.waiting:
+            return resource.first().frame
+        return task.frame
+
+    def _start_delay(self, task: Task) -> None:
+        """Start a task that occupies nothing."""
+        task.begin(self._timeline.now, state=0)
+        self._note(EventKind.START, task.frame, task.node.number)
+        self._delays.add(task)
+        end = self._timeline.now + task.full_speed_ns
+        self._timeline.delay_end(end, task.frame.number, task.node.number, partial(self._end_delay, task))
+
+    # -- the end of a task -------------------------------------------------------------------------------
+
+    def _end_delay(self, task: Task) -> None:
+        """End a pure delay."""
+        self._delays.remove(task)
+        self._done(task, EventKind.FINISH, None)
+
+    def _done(self, task: Task, kind: EventKind, server: Server | None) -> None:
+        """Do what follows from the end of ``task``, which leaves ``server`` idle (None: a pure delay)."""
+        frame = task.frame
+        task.end(self._timeline.now)
+        self._ledger.served(task)
+        self._note(kind, frame, task.node.number, -1 if server is None else server.number)
+        frame.gate_left -= task.node.gate
+        if not frame.closed:
+            frame.done += 1
+            if task.node.exit >= 0:
+                self._complete_exit(task)
+        if not frame.closed:
+            self._release_successors(task, server)
+        self._leave_if_through(frame)
+        self._after_event()
+
+    def _complete_exit(self, task: Task) -> None:
+        """Count ``task`` towards its exit; if that has its output now, see whether the frame answers."""
+        frame, exit_ = task.frame, task.node.exit
+        frame.exit_done[exit_] += 1
+        if frame.exit_done[exit_] < self._exit_need[exit_]:
+            return
+        self._note(EventKind.EXIT, frame, task.node.number, exit_)
+        if frame.answer < 0:
+            answer = frame.decide(exit_, self._exit_need, first_confident=self._first_confident)
+            if answer >= 0:
+                self._answer(task, answer)
+
+    def _answer(self, task: Task, exit_: int) -> None:
+        """Let the frame answer from ``exit_`` at the end of ``task``."""
+        frame = task.frame
+        invariants.check_answer(frame, exit_, self._exit_need[exit_])
+        frame.answer = exit_
+        self._note(EventKind.ANSWER, frame, task.node.number, exit_)
+        self._ledger.answered(frame, task)
+        if self._cancellation is not Cancellation.NONE:
+            self._close(frame)
+
+    def _release_successors(self, task: Task, server: Server | None) -> None:
+        """Release what misses nothing any more; a full resource may hold it back and so block ``server``."""
+        held_back = False
+        for number in task.node.successors:
+            successor = task.frame.tasks[number]
+            successor.missing -= 1
+            if successor.missing:
+                continue
+            successor.cause = task
+            can_block = self._stage_full is WhenFull.BLOCK and server is not None
+            if can_block and not self._machine.has_room(successor.node):
+                held_back = True
+                continue
+            self._release(successor)
+            if task.frame.closed:
+                return
+        if held_back and server is not None:
+            self._machine.block(server, task)
+
+    def _leave_if_through(self, frame: Frame) -> None:
+        """Let ``frame`` leave if nothing of it is left to run."""
+        if frame.left or not frame.is_through():
+            return
+        invariants.check_leave(frame)
+        frame.left = True
+        self._in_flight -= 1
+        self._note(EventKind.LEAVE, frame)
+
+    # -- drop and close ----------------------------------------------------------------------------------
+
+    def _lose(self, frame: Frame) -> None:
+        """Write off a frame that has not answered."""
+        invariants.check_drop(frame)
+        frame.dropped = True
+        self._note(EventKind.DROP, frame)
+        self._ledger.dropped(frame)
+
+    def _drop(self, frame: Frame) -> None:
+        """Drop a frame in flight; one that has answered only loses what it has left to do."""
+        if frame.answer < 0:
+            self._lose(frame)
+        self._close(frame)
+        self._leave_if_through(frame)
+
+    def _close(self, frame: Frame) -> None:
+        """Cancel what has not started; free the servers it blocks and stop what runs, as the rules say."""
+        frame.closed = True
+        for task in frame.tasks:
+            if task.phase is Phase.WAITING:
+                self._machine.resources[task.node.resource].remove(task)
+                self._note(EventKind.CANCEL, frame, task.node.number, task.node.resource)
+            elif task.phase is not Phase.PENDING:
+                continue
+            task.phase = Phase.CANCELLED
+            frame.gate_left -= task.node.gate
+        self._machine.let_go(frame)
+
+    # -- settle ------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """End the instant: release what was held back, admit, dispatch, and set the speeds."""
+        self._settle_is_due = False
+        changed = True
+        while changed:
+            changed = self._stage_full is WhenFull.BLOCK and self._release_held_back()
+            changed |= self._admit_waiting()
+            changed |= self._machine.dispatch()
+        self._machine.retime()
+        invariants.check_settled(self._machine.resources)
+        self._schedule_arrival()
+
+    def _release_held_back(self) -> bool:
+        """Release what found no room before and does now; whether anything changed."""
+        changed = False
+        for server in self._machine.blocked():
+            task = server.current
+            held_back = False
+            for number in task.node.successors:
+                successor = task.frame.tasks[number]
+                if successor.missing or successor.phase is not Phase.PENDING:
+                    continue
+                if self._machine.has_room(successor.node):
+                    self._release(successor)
+                    changed = True
+                else:
+                    held_back = True
+            if not held_back:
+                self._machine.unblock(server)
+                changed = True
+        return changed

@@ -1,0 +1,181 @@
+"""The fixed parts of the reference engine: resources, their servers and the tasks that wait for them."""
+
+from __future__ import annotations
+
+import bisect
+from enum import Enum
+
+from eesim.engine.frames import Task
+from eesim.engine.timeline import Happening
+from eesim.plan.plan import Plan
+
+
+class Mode(Enum):
+    """What a server does."""
+
+    IDLE = "waits for a task"
+    SERVING = "works on a task"
+    BLOCKED = "done, but a successor of its task has no place to go"
+
+
+class Server:
+    """One server of a resource.
+
+    Attributes
+    ----------
+    task
+        The task that it serves, or that blocks it.
+    speed
+        Present speed; 0 between the start of a task and the retiming that follows.
+    remaining
+        Units of work left at the instant ``since``; below 0 where the last ns was not needed whole.
+    goal
+        Units of work after which it ends: all of the task's, or less if the task was stopped.
+    stints
+        (duration, speed) of each part of the service so far.
+    finish
+        The finish that is scheduled.
+    blocked_since
+        Instant at which it became blocked.
+    last_end, busy_ns
+        End of its last service and the time it has served: what the invariants watch.
+    """
+
+    def __init__(self, number: int, resource: int) -> None:
+        self.number = number
+        self.resource = resource
+        self.mode = Mode.IDLE
+        self.task: Task | None = None
+        self.speed = 0
+        self.remaining = 0
+        self.goal = 0
+        self.since = 0
+        self.stints: list[tuple[int, int]] = []
+        self.finish: Happening | None = None
+        self.blocked_since = 0
+        self.last_end = 0
+        self.busy_ns = 0
+
+    @property
+    def current(self) -> Task:
+        """The task that it serves, or that blocks it; there must be one."""
+        assert self.task is not None
+        return self.task
+
+    @property
+    def stopped_short(self) -> bool:
+        """Whether its task ends before its full work."""
+        return self.goal < self.current.work
+
+    def start(self, task: Task, now: int) -> None:
+        """Take up a task that has just begun."""
+        self.mode = Mode.SERVING
+        self.task = task
+        self.speed = 0
+        self.remaining = self.goal = task.work
+        self.since = now
+        self.stints = []
+
+    def work_until(self, now: int) -> None:
+        """Subtract the work done since the last change."""
+        self.stints.append((now - self.since, self.speed))
+        self.remaining -= (now - self.since) * self.speed
+        self.since = now
+
+    def due(self) -> int:
+        """Instant at which the task ends if the speed stays."""
+        return self.since + -(-self.remaining // self.speed)
+
+    def stop(self, now: int, *, at_kernel: bool) -> bool:
+        """Stop the task at the end of its kernel under way, or at once; False if it ends by then anyway."""
+        self.work_until(now)
+        task = self.current
+        done = task.work - self.remaining
+        kernel = task.work // task.node.kernels if at_kernel else 0
+        left = -(-done // kernel) * kernel - done if kernel > 0 else 0
+        if left >= self.remaining:
+            return False
+        self.remaining = left
+        self.goal = done + left
+        return True
+
+    def rest(self) -> None:
+        """Become idle."""
+        self.mode = Mode.IDLE
+        self.task = None
+        self.finish = None
+
+
+class Resource:
+    """A processing element or link: its servers, its state and the tasks that wait for it.
+
+    Attributes
+    ----------
+    waiting
+        (key, task) in the order in which they will be served.
+    group
+        Exclusive group, or -1.
+    bit
+        What it adds to the busy mask while it serves.
+    """
+
+    def __init__(
+        self, number: int, servers: tuple[Server, ...], capacity: int, group: int, bit: int, state: int
+    ) -> None:
+        self.number = number
+        self.servers = servers
+        self.capacity = capacity
+        self.group = group
+        self.bit = bit
+        self.state = state
+        self.waiting: list[tuple[int, Task]] = []
+
+    def idle_server(self) -> Server | None:
+        """Find the lowest idle server."""
+        return next((server for server in self.servers if server.mode is Mode.IDLE), None)
+
+    def is_serving(self) -> bool:
+        """Whether one of its servers serves; a blocked one does not."""
+        return any(server.mode is Mode.SERVING for server in self.servers)
+
+    def is_ready(self) -> bool:
+        """Whether it has both an idle server and a waiting task."""
+        return bool(self.waiting) and self.idle_server() is not None
+
+    def has_room(self) -> bool:
+        """Whether one more task may wait."""
+        idle = sum(server.mode is Mode.IDLE for server in self.servers)
+        return len(self.waiting) < self.capacity + idle
+
+    def add(self, task: Task) -> None:
+        """Let ``task`` wait in the place that its key gives it."""
+        bisect.insort(self.waiting, (task.key, task))
+
+    def remove(self, task: Task) -> None:
+        """Let ``task`` wait no more."""
+        # Keys differ, so the comparison never reaches the tasks.
+        del self.waiting[bisect.bisect_left(self.waiting, (task.key, task))]
+
+    def first(self) -> Task:
+        """Look at the task that is served next; one must wait."""
+        return self.waiting[0][1]
+
+    def lowest_key(self) -> int:
+        """Key of the task that is served next; one must wait."""
+        return self.waiting[0][0]
+
+
+def read_resources(plan: Plan) -> tuple[Resource, ...]:
+    """Read the resources of ``plan``, all idle."""
+    servers = [Server(number, resource) for number, resource in enumerate(plan.server_resource.tolist())]
+    columns = zip(
+        plan.stage_capacity.tolist(),
+        plan.resource_group.tolist(),
+        plan.resource_bit.tolist(),
+        plan.resource_state.tolist(),
+        strict=True,
+    )
+    return tuple(
+        Resource(number, tuple(s for s in servers if s.resource == number), capacity, group, bit, state)
+        for number, (capacity, group, bit, state) in enumerate(columns)
+    )

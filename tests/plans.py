@@ -1,0 +1,195 @@
+"""Small plans built by hand, draws for them, and the event log as text that a test can spell out.
+
+Every builder takes ``**rules``: any field of `Plan`, which replaces what the builder would put there. Arrays may be
+given as lists, and a single number stands for one per resource in `stage_capacity`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eesim.engine.protocol import Engine
+from eesim.plan.plan import (
+    FULL_SPEED,
+    KEEP_STATE,
+    PURE_DELAY,
+    UNBOUNDED,
+    Cancellation,
+    Dispatch,
+    Draws,
+    EventKind,
+    IntArray,
+    NodeKind,
+    Plan,
+    WhenFull,
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One node of a task graph; ``work`` is a number, or one per state of the resource."""
+
+    resource: int
+    work: int | Sequence[int]
+    after: Sequence[int] = ()
+    exit: int = -1
+    gate: bool = False
+    state: int = KEEP_STATE
+    kernels: int = 1
+    transfer: bool = False
+
+
+def ints(values: Any) -> IntArray:
+    """A C-contiguous int64 array."""
+    return np.ascontiguousarray(values, dtype=np.int64)
+
+
+def needs(steps: Sequence[Step]) -> list[int]:
+    """For each node the lowest exit that it, or something after it, completes."""
+    n_exits = max(step.exit for step in steps) + 1
+    need = [step.exit if step.exit >= 0 else n_exits for step in steps]
+    for node in reversed(range(len(steps))):
+        for before in steps[node].after:
+            need[before] = min(need[before], need[node])
+    return need
+
+
+def build(steps: Sequence[Step], *, servers: Sequence[int] = (), **rules: Any) -> Plan:
+    """A plan of nodes in topological order on resources with so many ``servers`` each (one, unless given)."""
+    n = len(steps)
+    n_resources = len(servers) or max(step.resource for step in steps) + 1
+    servers = list(servers) or [1] * n_resources
+    successors = [[later for later in range(n) if node in steps[later].after] for node in range(n)]
+    work = [[step.work] if isinstance(step.work, int) else list(step.work) for step in steps]
+    n_states = max(map(len, work))
+    work = [row * n_states if len(row) == 1 else row for row in work]
+    exits = [step.exit for step in steps]
+    fields: dict[str, Any] = {
+        "node_kind": [NodeKind.TRANSFER if step.transfer else NodeKind.SEGMENT for step in steps],
+        "node_resource": [step.resource for step in steps],
+        "node_rank": range(n),
+        "node_missing": [len(step.after) for step in steps],
+        "node_exit": exits,
+        "node_need": needs(steps),
+        "node_gate": [step.gate for step in steps],
+        "node_state": [step.state for step in steps],
+        "node_work_ns": work,
+        "node_kernels": [step.kernels for step in steps],
+        "succ_ptr": np.cumsum([0, *map(len, successors)]),
+        "succ": sum(successors, []),
+        "exit_need": [exits.count(exit_) for exit_ in range(max(exits) + 1)],
+        "server_resource": np.repeat(np.arange(n_resources), servers),
+        "resource_group": [-1] * n_resources,
+        "resource_bit": [0] * n_resources,
+        "resource_state": [0] * n_resources,
+        "speed_ppm": [[FULL_SPEED] * n_resources],
+        "stage_capacity": UNBOUNDED,
+        "stage_full": WhenFull.BLOCK,
+        "queue_capacity": UNBOUNDED,
+        "queue_full": WhenFull.BLOCK,
+        "frames_in_flight": UNBOUNDED,
+        "dispatch": Dispatch.OLDEST_FRAME,
+        "cancellation": Cancellation.QUEUED,
+        "first_confident": 0,
+        "node_power_uw": np.zeros((n, n_states)),
+        "node_host_uw": np.zeros((n, n_states)),
+        "resource_idle_uw": [0] * n_resources,
+        "base_uw": 0,
+    }
+    fields |= rules
+    if isinstance(fields["stage_capacity"], int):
+        fields["stage_capacity"] = [fields["stage_capacity"]] * n_resources
+    arrays = {name for name, kind in Plan.__annotations__.items() if "IntArray" in str(kind)}
+    return Plan(**{name: ints(value) if name in arrays else int(value) for name, value in fields.items()})
+
+
+def single_server(work_ns: int | Sequence[int], *, servers: int = 1, **rules: Any) -> Plan:
+    """One node on one processing element: a single queue."""
+    return build([Step(0, work_ns, exit=0)], servers=[servers], **rules)
+
+
+def tandem(works: Sequence[int], **rules: Any) -> Plan:
+    """A chain of nodes, each on its own processing element; the last one answers."""
+    last = len(works) - 1
+    return build(
+        [Step(k, work, after=[k - 1] if k else [], exit=0 if k == last else -1) for k, work in enumerate(works)],
+        **rules,
+    )
+
+
+def early_exit_pair(first: int, branch: int, rest: int, *, kernels: int = 1, **rules: Any) -> Plan:
+    """Segment 0 on PE 0, then beside each other exit 0's branch (node 1, PE 1) and the rest (node 2, PE 0, exit 1)."""
+    return build(
+        [Step(0, first), Step(1, branch, [0], exit=0), Step(0, rest, [0], exit=1, kernels=kernels)], **rules
+    )
+
+
+def delayed_pair(first: int, delay: int, second: int, **rules: Any) -> Plan:
+    """Two segments on two processing elements with a pure delay (a transfer) between them."""
+    return build(
+        [Step(0, first), Step(PURE_DELAY, delay, [0], transfer=True), Step(1, second, [1], exit=0)], **rules
+    )
+
+
+def resnet_like(**rules: Any) -> Plan:
+    """Four backbone segments and three exits, one letter each: ``BGLGLGL``, with contention between B, L and G."""
+    b, little, g = 0, 1, 2
+    ms = 1_000_000
+    steps = [
+        Step(b, 9 * ms),
+        Step(g, 4 * ms, [0], exit=0),
+        Step(little, 14 * ms, [0]),
+        Step(g, 3 * ms, [2], exit=1),
+        Step(little, 13 * ms, [2]),
+        Step(g, 2 * ms, [4], exit=2),
+        Step(little, 12 * ms, [4], exit=3),
+    ]
+    slow = [[FULL_SPEED - 70_000 * (mask & ~(1 << r)).bit_count() for r in range(3)] for mask in range(8)]
+    return build(steps, **({"resource_bit": [1, 2, 4], "speed_ppm": slow} | rules))
+
+
+def draws(arrivals: Sequence[int], exits: Sequence[int] | int = 0, noise: Any = None) -> Draws:
+    """A block of frames; one exit for all or one each, and the noise in ppm per frame and node."""
+    arrival_ns = ints(arrivals)
+    exit_ = ints(np.broadcast_to(ints(exits), arrival_ns.shape))
+    return Draws(arrival_ns, exit_, ints(np.empty((0, 0)) if noise is None else noise))
+
+
+def blocks(whole: Draws, size: int) -> list[Draws]:
+    """The same frames in blocks of ``size``."""
+    return [
+        Draws(*(column[start : start + size] for column in whole))
+        for start in range(0, len(whole.arrival_ns), size)
+    ]
+
+
+def run(engine: Engine, whole: Draws, size: int | None = None) -> None:
+    """Feed all frames, in one block or in blocks of ``size``, to the end."""
+    parts = [whole] if size is None else blocks(whole, size)
+    for number, part in enumerate(parts):
+        engine.feed(part, final=number == len(parts) - 1)
+
+
+def story(log: IntArray) -> list[str]:
+    """The log as lines: ``time KIND frame[.node] [@place]``, without what is -1."""
+    lines = []
+    for time, kind, frame, node, place in log.tolist():
+        where = f"{frame}.{node}" if node >= 0 else str(frame)
+        lines.append(f"{time} {EventKind(kind).name} {where}" + (f" @{place}" if place >= 0 else ""))
+    return lines
+
+
+def told(text: str) -> list[str]:
+    """The lines of a story as a test spells it: a line may tell several events, separated by commas.
+
+    Only the first event of a line carries the time.
+    """
+    lines = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        time, events = line.split(maxsplit=1)
+        lines += [f"{time} {event.strip()}" for event in events.split(",")]
+    return lines
