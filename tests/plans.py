@@ -1,16 +1,18 @@
 """Small plans built by hand, draws for them, and the event log as text that a test can spell out.
 
-Every builder takes ``**rules``: any field of `Plan`, which replaces what the builder would put there. Arrays may be
-given as lists, and a single number stands for one per resource in `stage_capacity`.
+Every builder takes ``**rules``: any field of `Plan`, which replaces what the builder would put there. Arrays
+may be given as lists, and a single number stands for one per resource in `stage_capacity`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from eesim.engine.protocol import Engine
 from eesim.plan.plan import (
@@ -58,17 +60,27 @@ def needs(steps: Sequence[Step]) -> list[int]:
     return need
 
 
-def build(steps: Sequence[Step], *, servers: Sequence[int] = (), **rules: Any) -> Plan:
-    """A plan of nodes in topological order on resources with so many ``servers`` each (one, unless given)."""
+RULES = {
+    "stage_capacity": UNBOUNDED,
+    "stage_full": WhenFull.BLOCK,
+    "queue_capacity": UNBOUNDED,
+    "queue_full": WhenFull.BLOCK,
+    "frames_in_flight": UNBOUNDED,
+    "dispatch": Dispatch.OLDEST_FRAME,
+    "cancellation": Cancellation.QUEUED,
+    "first_confident": 0,
+}
+"""Nothing is limited, and what waits is cancelled after the answer."""
+
+
+def graph(steps: Sequence[Step]) -> dict[str, Any]:
+    """The fields of a `Plan` that describe the task graph, its nodes in topological order."""
     n = len(steps)
-    n_resources = len(servers) or max(step.resource for step in steps) + 1
-    servers = list(servers) or [1] * n_resources
+    exits = [step.exit for step in steps]
     successors = [[later for later in range(n) if node in steps[later].after] for node in range(n)]
     work = [[step.work] if isinstance(step.work, int) else list(step.work) for step in steps]
     n_states = max(map(len, work))
-    work = [row * n_states if len(row) == 1 else row for row in work]
-    exits = [step.exit for step in steps]
-    fields: dict[str, Any] = {
+    return {
         "node_kind": [NodeKind.TRANSFER if step.transfer else NodeKind.SEGMENT for step in steps],
         "node_resource": [step.resource for step in steps],
         "node_rank": range(n),
@@ -77,34 +89,41 @@ def build(steps: Sequence[Step], *, servers: Sequence[int] = (), **rules: Any) -
         "node_need": needs(steps),
         "node_gate": [step.gate for step in steps],
         "node_state": [step.state for step in steps],
-        "node_work_ns": work,
+        "node_work_ns": [row * n_states if len(row) == 1 else row for row in work],
         "node_kernels": [step.kernels for step in steps],
         "succ_ptr": np.cumsum([0, *map(len, successors)]),
-        "succ": sum(successors, []),
+        "succ": list(chain.from_iterable(successors)),
         "exit_need": [exits.count(exit_) for exit_ in range(max(exits) + 1)],
-        "server_resource": np.repeat(np.arange(n_resources), servers),
-        "resource_group": [-1] * n_resources,
-        "resource_bit": [0] * n_resources,
-        "resource_state": [0] * n_resources,
-        "speed_ppm": [[FULL_SPEED] * n_resources],
-        "stage_capacity": UNBOUNDED,
-        "stage_full": WhenFull.BLOCK,
-        "queue_capacity": UNBOUNDED,
-        "queue_full": WhenFull.BLOCK,
-        "frames_in_flight": UNBOUNDED,
-        "dispatch": Dispatch.OLDEST_FRAME,
-        "cancellation": Cancellation.QUEUED,
-        "first_confident": 0,
         "node_power_uw": np.zeros((n, n_states)),
         "node_host_uw": np.zeros((n, n_states)),
-        "resource_idle_uw": [0] * n_resources,
+    }
+
+
+def platform(servers: Sequence[int]) -> dict[str, Any]:
+    """The fields of a `Plan` that describe resources with so many servers each; none slows another."""
+    n = len(servers)
+    return {
+        "server_resource": np.repeat(np.arange(n), servers),
+        "resource_group": [-1] * n,
+        "resource_bit": [0] * n,
+        "resource_state": [0] * n,
+        "speed_ppm": [[FULL_SPEED] * n],
+        "resource_idle_uw": [0] * n,
         "base_uw": 0,
     }
-    fields |= rules
+
+
+def build(steps: Sequence[Step], *, servers: Sequence[int] = (), **rules: Any) -> Plan:
+    """A plan of ``steps`` on resources with so many ``servers`` each; one each, unless given."""
+    counts = list(servers) or [1] * (max(step.resource for step in steps) + 1)
+    fields = graph(steps) | platform(counts) | RULES | rules
     if isinstance(fields["stage_capacity"], int):
-        fields["stage_capacity"] = [fields["stage_capacity"]] * n_resources
+        fields["stage_capacity"] = [fields["stage_capacity"]] * len(counts)
     arrays = {name for name, kind in Plan.__annotations__.items() if "IntArray" in str(kind)}
-    return Plan(**{name: ints(value) if name in arrays else int(value) for name, value in fields.items()})
+    typed: dict[str, Any] = {
+        name: ints(value) if name in arrays else int(value) for name, value in fields.items()
+    }
+    return Plan(**typed)
 
 
 def single_server(work_ns: int | Sequence[int], *, servers: int = 1, **rules: Any) -> Plan:
@@ -116,13 +135,16 @@ def tandem(works: Sequence[int], **rules: Any) -> Plan:
     """A chain of nodes, each on its own processing element; the last one answers."""
     last = len(works) - 1
     return build(
-        [Step(k, work, after=[k - 1] if k else [], exit=0 if k == last else -1) for k, work in enumerate(works)],
+        [
+            Step(k, work, after=[k - 1] if k else [], exit=0 if k == last else -1)
+            for k, work in enumerate(works)
+        ],
         **rules,
     )
 
 
 def early_exit_pair(first: int, branch: int, rest: int, *, kernels: int = 1, **rules: Any) -> Plan:
-    """Segment 0 on PE 0, then beside each other exit 0's branch (node 1, PE 1) and the rest (node 2, PE 0, exit 1)."""
+    """Segment 0 on PE 0; then, side by side, exit 0's branch on PE 1 and the rest, exit 1, on PE 0."""
     return build(
         [Step(0, first), Step(1, branch, [0], exit=0), Step(0, rest, [0], exit=1, kernels=kernels)], **rules
     )
@@ -136,7 +158,7 @@ def delayed_pair(first: int, delay: int, second: int, **rules: Any) -> Plan:
 
 
 def resnet_like(**rules: Any) -> Plan:
-    """Four backbone segments and three exits, one letter each: ``BGLGLGL``, with contention between B, L and G."""
+    """Four backbone segments and three exits, ``BGLGLGL``, with contention between B, L and G."""
     b, little, g = 0, 1, 2
     ms = 1_000_000
     steps = [
@@ -149,14 +171,14 @@ def resnet_like(**rules: Any) -> Plan:
         Step(little, 12 * ms, [4], exit=3),
     ]
     slow = [[FULL_SPEED - 70_000 * (mask & ~(1 << r)).bit_count() for r in range(3)] for mask in range(8)]
-    return build(steps, **({"resource_bit": [1, 2, 4], "speed_ppm": slow} | rules))
+    return build(steps, **{"resource_bit": [1, 2, 4], "speed_ppm": slow, **rules})
 
 
-def draws(arrivals: Sequence[int], exits: Sequence[int] | int = 0, noise: Any = None) -> Draws:
-    """A block of frames; one exit for all or one each, and the noise in ppm per frame and node."""
+def draws(plan: Plan, arrivals: npt.ArrayLike, exits: npt.ArrayLike = 0, noise: Any = None) -> Draws:
+    """A block of frames for ``plan``; one exit for all or one each, the noise per frame and node."""
     arrival_ns = ints(arrivals)
     exit_ = ints(np.broadcast_to(ints(exits), arrival_ns.shape))
-    return Draws(arrival_ns, exit_, ints(np.empty((0, 0)) if noise is None else noise))
+    return Draws(arrival_ns, exit_, ints(np.empty((0, plan.n_nodes)) if noise is None else noise))
 
 
 def blocks(whole: Draws, size: int) -> list[Draws]:

@@ -56,7 +56,7 @@ class CompiledEngine:
         self._collect()
         if status == c.STUCK:
             m = self._arena.m
-            raise SimulationDeadlock(int(m[c.IN_FLIGHT] + m[c.N_PENDING]), self._blocked())
+            raise SimulationDeadlock(int(m[c.IN_FLIGHT]), self._blocked())
 
     def _collect(self) -> None:
         m, rows = self._arena.m, self._arena.rows

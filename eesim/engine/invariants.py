@@ -85,7 +85,7 @@ def check_leave(frame: Frame) -> None:
         _fail(f"frame {frame.number} leaves without an answer")
     if frame.running or frame.gate_left:
         _fail(
-            f"frame {frame.number} leaves: {frame.running} tasks run and {frame.gate_left} gate nodes are left"
+            f"frame {frame.number} leaves: {frame.running} tasks run, {frame.gate_left} gate nodes are left"
         )
 
 
