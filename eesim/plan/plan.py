@@ -14,12 +14,27 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-IntArray = npt.NDArray[np.int64]
+from eesim.base import FULL_SPEED, IntArray
 
-FULL_SPEED = 1_000_000
-"""Speed, in parts per million, of a processing element that nothing slows."""
+__all__ = [
+    "FULL_SPEED",
+    "KEEP_STATE",
+    "LOG_COLUMNS",
+    "NEVER",
+    "PURE_DELAY",
+    "RECORD_COLUMNS",
+    "UNBOUNDED",
+    "Cancellation",
+    "Dispatch",
+    "Draws",
+    "EventKind",
+    "IntArray",
+    "NodeKind",
+    "Plan",
+    "Status",
+    "WhenFull",
+]
 
 UNBOUNDED = np.iinfo(np.int64).max
 """Capacity or limit that never binds."""

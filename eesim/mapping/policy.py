@@ -1,0 +1,101 @@
+"""Execution policies: named runtimes, each one a set of explicit switches (docs/semantics.md, section 2)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from eesim.findings import SpecError
+from eesim.oneof import OneOf
+from eesim.spec import Spec
+
+PresetName = Literal["cooperative", "sequential", "coup-switch", "coup-pipeline"]
+
+Count = Annotated[Literal["unbounded"] | Annotated[int, Field(ge=0)], OneOf()]
+PositiveCount = Annotated[Literal["unbounded"] | Annotated[int, Field(ge=1)], OneOf()]
+
+
+class Queue(Spec):
+    """A place to wait and what happens when it is full."""
+
+    capacity: Count = "unbounded"
+    full: Literal["block", "drop_newest", "drop_oldest"] = "drop_newest"
+
+
+class Policy(Spec):
+    """Every switch, resolved."""
+
+    preset: PresetName = "cooperative"
+    exit_decision: Literal["none", "decide"] = "decide"
+    exit_order: Literal["in_order", "first_confident"] = "in_order"
+    speculation: Literal["parallel", "blocking"] = "parallel"
+    cancellation: Literal["none", "queued", "running"] = "queued"
+    abort_at: Literal["kernel", "once"] = "kernel"
+    send_policy: Literal["after_segment", "after_subgraph"] = "after_segment"
+    merge_order: Literal["exit_first", "coup_dfs"] = "exit_first"
+    frame_gate: Literal["open", "first_subgraph", "last_subgraph", "all"] = "open"
+    frames_in_flight: PositiveCount = "unbounded"
+    queue: Queue = Queue()
+    stage_queue: Queue = Queue(full="block")
+    dispatch: Literal["oldest_frame", "fifo"] = "oldest_frame"
+
+
+COUP: dict[str, Any] = {
+    "exit_decision": "none",
+    "cancellation": "none",
+    "send_policy": "after_subgraph",
+    "merge_order": "coup_dfs",
+}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "cooperative": {},
+    "sequential": {"speculation": "blocking"},
+    "coup-switch": {**COUP, "frame_gate": "last_subgraph"},
+    "coup-pipeline": {**COUP, "frame_gate": "first_subgraph"},
+}
+
+
+class PolicyChange(Spec):
+    """A preset with some switches changed, as written in a scenario."""
+
+    preset: PresetName = "cooperative"
+    exit_decision: Literal["none", "decide"] | None = None
+    exit_order: Literal["in_order", "first_confident"] | None = None
+    speculation: Literal["parallel", "blocking"] | None = None
+    cancellation: Literal["none", "queued", "running"] | None = None
+    abort_at: Literal["kernel", "once"] | None = None
+    send_policy: Literal["after_segment", "after_subgraph"] | None = None
+    merge_order: Literal["exit_first", "coup_dfs"] | None = None
+    frame_gate: Literal["open", "first_subgraph", "last_subgraph", "all"] | None = None
+    frames_in_flight: PositiveCount | None = None
+    queue: Queue | None = None
+    stage_queue: Queue | None = None
+    dispatch: Literal["oldest_frame", "fifo"] | None = None
+
+
+PolicyReference = Annotated[PresetName | PolicyChange, OneOf()]
+
+
+def resolve_policy(written: str | PolicyChange) -> Policy:
+    """Return every switch of a policy as written in a scenario.
+
+    Raises
+    ------
+    SpecError
+        If the switches contradict each other.
+    """
+    change = PolicyChange(preset=written) if isinstance(written, str) else written  # type: ignore[arg-type]
+    switches = {key: value for key in PolicyChange.model_fields if (value := getattr(change, key)) is not None}
+    policy = Policy(**{**PRESETS[change.preset], **switches})
+    findings = []
+    if policy.speculation == "blocking" and policy.merge_order == "coup_dfs":
+        message = "blocking cannot wait for an exit that coup_dfs runs last: use merge_order exit_first"
+        findings.append((("speculation",), message))
+    if policy.exit_decision == "none" and policy.speculation == "blocking":
+        findings.append((("speculation",), "blocking waits for a decision that exit_decision none never makes"))
+    if policy.exit_decision == "none" and policy.exit_order == "first_confident":
+        findings.append((("exit_order",), "first_confident needs exit_decision decide"))
+    if findings:
+        raise SpecError(findings)
+    return policy

@@ -1,0 +1,1 @@
+"""Scenarios: the file that a user writes, resolved into everything that a simulation needs."""

@@ -1,0 +1,78 @@
+"""What a scenario file says."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from eesim.hardware.spec import BoardReference
+from eesim.mapping.mapping import MappingSpec
+from eesim.mapping.policy import PolicyReference
+from eesim.oneof import OneOf
+from eesim.spec import Spec
+from eesim.units import EnergyNj, PowerUw, RateHz, Share, TimeNs
+from eesim.workload.stream import StreamSpec
+
+
+class NetworkChange(Spec):
+    """``{extends: NAME, ...}``: merged into the named network's document."""
+
+    model_config = {"extra": "allow"}
+
+    extends: str
+
+
+class Physics(Spec):
+    """Which terms of the board are on."""
+
+    transfers: bool = True
+    contention: bool = True
+    cold_start: bool = True
+    dvfs_delay: bool = True
+
+
+class RunSpec(Spec):
+    """How much to simulate. ``frames`` defaults to the length of a trace, else 10,000."""
+
+    frames: Annotated[int, Field(ge=1, le=10_000_000_000)] | None = None
+    warmup: Annotated[Literal["auto", "none"] | Annotated[int, Field(ge=0)], OneOf()] = "auto"
+    replications: Annotated[int, Field(ge=1, le=100_000)] = 10
+    seed: Annotated[int, Field(ge=0)] = 1
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+
+
+class Requirements(Spec):
+    """What the system must achieve. ``deadline`` allows misses up to ``deadline_miss_rate`` (default none)."""
+
+    mean_latency: TimeNs | None = None
+    p50_latency: TimeNs | None = None
+    p90_latency: TimeNs | None = None
+    p95_latency: TimeNs | None = None
+    p99_latency: TimeNs | None = None
+    max_latency: TimeNs | None = None
+    worst_latency: TimeNs | None = None
+    deadline: TimeNs | None = None
+    deadline_miss_rate: Share | None = None
+    drop_rate: Share | None = None
+    throughput: RateHz | None = None
+    period: TimeNs | None = None
+    energy: EnergyNj | None = None
+    power: PowerUw | None = None
+    accuracy: Share | None = None
+
+
+class ScenarioSpec(Spec):
+    """A whole scenario file; sections that other commands read (``explore``) are checked by them."""
+
+    eesim: Literal[1]
+    title: str = ""
+    board: BoardReference
+    network: Annotated[str | NetworkChange, OneOf()]
+    profile: str | None = None
+    mapping: MappingSpec
+    policy: PolicyReference = "cooperative"
+    physics: Physics = Physics()
+    stream: StreamSpec
+    run: RunSpec = RunSpec()
+    requirements: Requirements = Requirements()

@@ -1,0 +1,1 @@
+"""Networks, their profiles on a board, and the stream of frames."""

@@ -1,0 +1,122 @@
+"""The stream: arrivals, exits and service-time noise, drawn beforehand from named random streams.
+
+Every replication has its own streams, one per purpose, derived from the scenario's seed. A mapping or a board never changes what is
+drawn, so two scenarios that differ elsewhere see the same frames (common random numbers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from eesim.base import FULL_SPEED, IntArray
+from eesim.oneof import OneOf
+from eesim.spec import Spec
+from eesim.workload.arrivals import Arrivals, ArrivalSampler
+from eesim.workload.exits import Exits, ExitSampler
+
+BLOCK_FRAMES = 1 << 16
+"""Frames drawn at a time; part of the definition of what a seed means."""
+
+_PURPOSES = {"arrivals": 0, "exits": 1, "noise": 2}
+
+
+class Exponential(Spec):
+    """Exponentially distributed service times with the profile's time as their mean."""
+
+    kind: Literal["exponential"]
+
+
+class Lognormal(Spec):
+    """Lognormal service times with the profile's time as their mean and a coefficient of variation."""
+
+    kind: Literal["lognormal"]
+    cv: Annotated[float, Field(gt=0, le=10)]
+
+
+Noise = Annotated[Exponential | Lognormal, OneOf()]
+
+
+class StreamSpec(Spec):
+    """What comes in: when frames arrive, which exits they take, how service times vary."""
+
+    arrivals: Arrivals
+    exits: Exits
+    noise: Noise | None = None
+
+
+class Traces(NamedTuple):
+    """What the stream's files hold; empty arrays where there is no file."""
+
+    arrival_ns: IntArray
+    """(F,) instants."""
+    exit: IntArray
+    """(F,) exits, 0-based."""
+    confident: IntArray
+    """(F,) bit masks of confident exits, or empty."""
+
+
+class Frames(NamedTuple):
+    """A block of drawn frames, before any mapping."""
+
+    arrival_ns: IntArray
+    exit: IntArray
+    confident: IntArray
+    noise_ppm: IntArray
+    """(F, segments), or (0, segments) for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream ready to be drawn.
+
+    Attributes
+    ----------
+    spec
+        Its models.
+    traces
+        What its files hold.
+    n_segments
+        Segments of the network (columns of the noise).
+    """
+
+    spec: StreamSpec
+    traces: Traces
+    n_segments: int
+
+    def blocks(self, n_frames: int, *, seed: int, replication: int) -> Iterator[Frames]:
+        """Draw ``n_frames`` frames of one replication, in blocks of at most `BLOCK_FRAMES`."""
+        arrivals = ArrivalSampler(
+            self.spec.arrivals, _rng(seed, replication, "arrivals"), self.traces.arrival_ns
+        )
+        exits = ExitSampler(self.spec.exits, _rng(seed, replication, "exits"), self.traces.exit)
+        noise_rng = _rng(seed, replication, "noise")
+        for begin in range(0, n_frames, BLOCK_FRAMES):
+            count = min(BLOCK_FRAMES, n_frames - begin)
+            yield Frames(
+                arrivals.draw(count),
+                exits.draw(count),
+                self.traces.confident[begin : begin + count],
+                self._noise(noise_rng, count),
+            )
+
+    def _noise(self, rng: np.random.Generator, count: int) -> IntArray:
+        shape = (count, self.n_segments)
+        match self.spec.noise:
+            case Exponential():
+                factor = rng.exponential(1.0, shape)
+            case Lognormal(cv=cv):
+                sigma = np.sqrt(np.log1p(cv * cv))
+                factor = rng.lognormal(-sigma * sigma / 2, sigma, shape)
+            case _:
+                return np.zeros((0, self.n_segments), np.int64)
+        return np.rint(factor * FULL_SPEED).astype(np.int64)
+
+
+def _rng(seed: int, replication: int, purpose: str) -> np.random.Generator:
+    key = (replication, _PURPOSES[purpose])
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))

@@ -1,0 +1,115 @@
+"""Read the files that a stream refers to; every problem of a file is reported with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from eesim.base import IntArray
+from eesim.errors import InputError, Problem, suggest
+from eesim.workload.arrivals import ArrivalTrace
+from eesim.workload.exits import ExitTrace
+from eesim.workload.stream import StreamSpec, Traces
+
+EMPTY: IntArray = np.zeros(0, np.int64)
+
+MAX_REPORTED = 20
+"""Problems listed per column; the rest are counted."""
+
+MAX_TIME_MS = 9e9
+"""9,000,000 s: instants beyond do not fit the engines' 64-bit nanoseconds with room for the run."""
+
+
+def read_traces(spec: StreamSpec, folder: Path, exit_names: Sequence[str], *, need_confident: bool) -> Traces:
+    """Read the arrival and exit traces of a stream.
+
+    Parameters
+    ----------
+    spec
+        The stream's models.
+    folder
+        What relative paths are relative to.
+    exit_names
+        Names of the network's exits.
+    need_confident
+        Whether the policy needs the set of confident exits.
+
+    Raises
+    ------
+    InputError
+        If files are missing, lack columns, or hold impossible values.
+    """
+    problems: list[Problem] = []
+    arrival, exits, confident = EMPTY, EMPTY, EMPTY
+    if isinstance(spec.arrivals, ArrivalTrace):
+        table = _table(folder / spec.arrivals.path, ["arrival_ms"], problems)
+        if table is not None:
+            arrival = _arrivals(table, str(folder / spec.arrivals.path), problems)
+    if isinstance(spec.exits, ExitTrace):
+        path = folder / spec.exits.path
+        columns = [f"confident_{k + 1}" for k in range(len(exit_names))] if need_confident else []
+        table = _table(path, ["exit", *columns], problems)
+        if table is not None:
+            exits = _integers(table, "exit", 1, len(exit_names), str(path), problems) - 1
+            if columns:
+                bits = [_integers(table, name, 0, 1, str(path), problems) << k for k, name in enumerate(columns)]
+                confident = np.sum(bits, axis=0) | 1 << (len(exit_names) - 1)
+    if problems:
+        raise InputError(problems)
+    return Traces(arrival, exits, confident)
+
+
+def _table(path: Path, columns: list[str], problems: list[Problem]) -> pd.DataFrame | None:
+    try:
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except FileNotFoundError:
+        near = suggest(path.name, (item.name for item in path.parent.glob("*"))) if path.parent.is_dir() else ""
+        problems.append(Problem(str(path), 0, "", "there is no such file", near))
+        return None
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        problems.append(Problem(str(path), 0, "", f"cannot be read as a table: {str(error).splitlines()[0]}"))
+        return None
+    missing = [name for name in columns if name not in table.columns]
+    for name in missing:
+        hint = suggest(name, map(str, table.columns))
+        problems.append(Problem(str(path), 1, name, "there is no such column", hint))
+    if not missing and table.empty:
+        problems.append(Problem(str(path), 1, columns[0], "the table has no rows"))
+        return None
+    return None if missing else table
+
+
+def _report(source: str, column: str, bad: Any, message: str, problems: list[Problem]) -> None:
+    """Add a problem for each bad row; row 0 of a table is on line 2 of its file."""
+    rows = np.flatnonzero(np.asarray(bad))
+    problems += [Problem(source, int(row) + 2, column, message) for row in rows[:MAX_REPORTED]]
+    if len(rows) > MAX_REPORTED:
+        problems.append(Problem(source, int(rows[-1]) + 2, column, f"{message} ({len(rows)} rows in all)"))
+
+
+def _numbers(table: pd.DataFrame, column: str) -> Any:
+    return pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+
+
+def _arrivals(table: pd.DataFrame, source: str, problems: list[Problem]) -> IntArray:
+    values = _numbers(table, "arrival_ms")
+    bad = ~np.isfinite(values) | (values < 0) | (values > MAX_TIME_MS)
+    _report(source, "arrival_ms", bad, "must be a time in ms, 0 or later", problems)
+    if bad.any():
+        return EMPTY
+    late = np.concatenate([[False], values[1:] < values[:-1]])
+    _report(source, "arrival_ms", late, "is earlier than the row before", problems)
+    return np.rint(values * 1e6).astype(np.int64)
+
+
+def _integers(
+    table: pd.DataFrame, column: str, low: int, high: int, source: str, problems: list[Problem]
+) -> IntArray:
+    values = _numbers(table, column)
+    bad = ~np.isfinite(values) | (values != np.rint(values)) | (values < low) | (values > high)
+    _report(source, column, bad, f"must be a whole number from {low} to {high}", problems)
+    return np.where(bad, low, values).astype(np.int64)
