@@ -85,11 +85,7 @@ class Document:
         InputError
             If something in it is not plain data, listing everything that is not.
         """
-        problems: list[Problem] = []
-        root = _tree_of(data, Origin(source, 0, ()), problems)
-        if problems:
-            raise InputError(problems)
-        return cls(root)
+        return cls(_read(data, Origin(source, 0, ())))
 
     @cached_property
     def data(self) -> Any:
@@ -137,6 +133,11 @@ class Document:
         """Return the line of the value at ``path`` (see `origin`)."""
         return self.origin(path).line
 
+    def problem(self, path: DataPath, message: str, hint: str = "") -> Problem:
+        """Return a problem with the value at ``path``, saying where that was written (see `origin`)."""
+        source, line, written = self.origin(path)
+        return Problem(source, line, dotted(written), message, hint)
+
     def sub(self, path: DataPath) -> Document:
         """Return the part at ``path`` as a document of its own that keeps its positions.
 
@@ -158,6 +159,13 @@ class Document:
         """
         return Document(_merge(self._root, overlay._root))
 
+    def without(self, key: str) -> Document:
+        """Return the document without one key of its top mapping."""
+        content = self._root.content
+        if not isinstance(content, dict):
+            return self
+        return Document(Tree({k: item for k, item in content.items() if k != key}, self._root.origin))
+
     def with_value(self, path: DataPath, value: object, source: str = "--set", line: int = 0) -> Document:
         """Return a copy in which the value at ``path`` is ``value``, adding the mappings that lead there.
 
@@ -166,12 +174,17 @@ class Document:
         InputError
             If the path leads through a scalar, or to an index that its list does not have.
         """
-        problems: list[Problem] = []
-        target = self.origin(path)
-        new = _tree_of(value, Origin(source, line, target.path), problems)
-        if problems:
-            raise InputError(problems)
+        new = _read(value, Origin(source, line, self.origin(path).path))
         return Document(_place(self._root, path, new))
+
+
+def _read(data: object, origin: Origin) -> Tree:
+    """Return plain data as a tree, or raise all that is not plain about it."""
+    problems: list[Problem] = []
+    tree = _tree_of(data, origin, problems)
+    if problems:
+        raise InputError(problems)
+    return tree
 
 
 def _tree_of(data: object, origin: Origin, problems: list[Problem]) -> Tree:

@@ -1,138 +1,203 @@
-"""Quantities with units, as users write them, to exact numbers.
+"""Quantities with units, as users write them: ``"8.09 ms"`` to 8,090,000 ns, and back for tables.
 
-``"8.09 ms"`` becomes 8,090,000 (ns). Numbers are read as decimals and converted exactly; what must be a whole
-number in the end is rounded once, half to even. A number without a unit is refused, whatever it is.
+Numbers are read as decimals and converted exactly; what must be a whole number in the end is rounded once,
+half to even. A number without a unit is refused: nobody can tell what it was meant to be. The annotated types
+(`TimeNs`, ...) are for fields of models; they read text and nothing else.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
+import math
 from fractions import Fraction
 from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from eesim.errors import suggest
 from eesim.oneof import Written
-from eesim.wording import clean, show
+from eesim.quantity import Dimension, UnitError, prefixed, ratio
 
-_NUMBER = re.compile(r"(?P<number>[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(?P<unit>.*)", re.S)
-_LONGEST = 80
-_LARGEST_EXPONENT = 30
-_MICRO = str.maketrans("µμ", "uu")
+__all__ = [
+    "Bytes",
+    "EnergyNj",
+    "FrequencyHz",
+    "NsPerByte",
+    "OpsPerSecond",
+    "PowerUw",
+    "RateHz",
+    "Share",
+    "TimeNs",
+    "UnitError",
+    "UwPerMHz",
+    "VoltageUv",
+    "format_frequency",
+    "format_rate",
+    "format_time",
+    "parse_bytes",
+    "parse_energy_nj",
+    "parse_frequency_hz",
+    "parse_ns_per_byte",
+    "parse_ops_per_second",
+    "parse_percent",
+    "parse_power_uw",
+    "parse_rate",
+    "parse_time_ns",
+    "parse_uw_per_mhz",
+    "parse_voltage_uv",
+]
 
+_TIMES = prefixed("s", ".mun", "n") | {"min": Fraction(60 * 10**9), "h": Fraction(3600 * 10**9)}
+_SIZES = prefixed("B", ".kMG") | {f"{p}iB": Fraction(1024**n) for n, p in enumerate("KMG", 1)}
+_TIME_WORDS = {
+    "sec": "s", "secs": "s", "second": "s", "seconds": "s", "m": "ms min", "msec": "ms", "msecs": "ms",
+    "millisecond": "ms", "milliseconds": "ms", "usec": "us", "microsecond": "us", "microseconds": "us",
+    "nsec": "ns", "nanosecond": "ns", "nanoseconds": "ns", "minute": "min", "minutes": "min", "hour": "h",
+    "hours": "h",
+}  # fmt: skip
+_RATE_WORDS = {"frames/s": "fps", "frame/s": "fps", "1/s": "/s", "per second": "/s", "per minute": "/min"}
+_SIZE_WORDS = {"KB": "kB KiB", "K": "kB KiB", "k": "kB KiB", "byte": "B", "bytes": "B"}
 
-class UnitError(ValueError):
-    """A quantity cannot be read.
-
-    Parameters
-    ----------
-    message
-        What is wrong.
-    hint
-        What was probably meant.
-    """
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
-@dataclass(frozen=True, slots=True)
-class Dimension:
-    """A physical quantity: its units, and which values are possible.
-
-    Attributes
-    ----------
-    name
-        The quantity with its article, for messages.
-    example
-        A typical value.
-    units
-        Size of each unit in the base unit.
-    most
-        Largest value, as a user writes it.
-    others
-        Other spellings, as suggestions.
-    zero
-        Whether zero is possible.
-    plain
-        Whether a number without unit is meant to be in the base unit.
-    """
-
-    name: str
-    example: str
-    units: Mapping[str, Fraction]
-    most: str
-    others: Mapping[str, str] = field(default_factory=dict)
-    zero: bool = True
-    plain: bool = False
-
-    def parse(self, value: object) -> Fraction:
-        """Return the quantity in the base unit, exactly.
-
-        Raises
-        ------
-        UnitError
-            If ``value`` is not text with a number and one of the units, or is out of range.
-        """
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise UnitError(f"must be {self.name} such as {self.example}, not {show(value)}")
-        text = str(value).strip()
-        found = _NUMBER.fullmatch(text)
-        if not found or len(text) > _LONGEST:
-            raise UnitError(f"{show(text)} is not {self.name} such as {self.example}")
-        number, unit = found["number"], found["unit"]
-        size = self._size(number, unit)
-        exact = Decimal(number) if len(number.lower().partition("e")[2]) < 5 else Decimal("Infinity")
-        if exact and not -_LARGEST_EXPONENT <= exact.adjusted() <= _LARGEST_EXPONENT or exact.is_infinite():
-            raise UnitError(f"{clean(text)} is out of range")
-        return self._checked(Fraction(exact) * size, text)
-
-    def _size(self, number: str, unit: str) -> Fraction:
-        """Return the size of a unit."""
-        if not unit:
-            if self.plain:
-                return Fraction(1)
-            raise UnitError(f"needs a unit: {self._known()}", f"{number} {self.example.split(' ', 1)[-1]}")
-        size = self.units.get(unit.translate(_MICRO))
-        if size is None:
-            meant = self.others.get(unit) or self.others.get(unit.lower()) or suggest(unit, self.units)
-            hints = " or ".join(f"{number} {word}" for word in meant.split())
-            raise UnitError(f"unknown unit {show(unit)}: use {self._known()}", hints)
-        return size
-
-    def _known(self) -> str:
-        """Return the units, or some of them if there are many."""
-        names = list(self.units)
-        return ", ".join(names) if len(names) <= 8 else f"such as in {self.example}"
-
-    def _checked(self, exact: Fraction, text: str) -> Fraction:
-        """Return a quantity that is in range."""
-        if exact < 0:
-            raise UnitError(f"{clean(text)} is negative")
-        if exact == 0 and not self.zero:
-            raise UnitError(f"{clean(text)} is impossible: must be above 0")
-        number, _, unit = self.most.partition(" ")
-        if exact > Fraction(number.replace(",", "")) * self.units.get(unit, Fraction(1)):
-            raise UnitError(f"{clean(text)} is above the limit of {self.most}")
-        return exact
+_TIME = Dimension("a time", "8.09 ms", _TIMES, "9,000 s", _TIME_WORDS)
+_FREQUENCY = Dimension(
+    "a frequency",
+    "1.8 GHz",
+    prefixed("Hz", ".kMG"),
+    "1,000 GHz",
+    zero=False,
+    guesses=((10, "GHz"), (100_000, "MHz"), (math.inf, "Hz")),
+)
+_RATE = Dimension(
+    "a rate",
+    "30 fps",
+    {"fps": Fraction(1), "/s": Fraction(1), "/min": Fraction(1, 60), "/h": Fraction(1, 3600)}
+    | prefixed("Hz", ".k"),
+    "1,000,000 kHz",
+    _RATE_WORDS,
+    zero=False,
+)
+_POWER = Dimension(
+    "a power", "250 mW", prefixed("W", ".mu", "u"), "10,000 W", guesses=((20, "W"), (math.inf, "mW"))
+)
+_VOLTAGE = Dimension(
+    "a voltage", "825 mV", prefixed("V", ".mu", "u"), "1,000 V", guesses=((10, "V"), (math.inf, "mV"))
+)
+_BYTES = Dimension("a size", "784 KiB", _SIZES, "1,000,000 GB", _SIZE_WORDS, guesses=((math.inf, "B"),))
+_ENERGY = Dimension("an energy", "3.1 mJ", prefixed("J", ".mun", "n"), "1,000,000 J")
+_SHARE = Dimension("a share", "5 %", {"%": Fraction(1, 100)}, "100 %", {"percent": "%"}, plain=True)
+_PEAK = Dimension(
+    "a peak rate",
+    "28.8 GFLOPS",
+    prefixed("FLOPS", "MGT") | prefixed("OPS", "MGT"),
+    "1,000,000 TOPS",
+    zero=False,
+)
+_PER_BYTE = Dimension("a time per size", "0.35 ms/MB", ratio(_TIMES, _SIZES), "1 s/B")
+_PER_CLOCK = Dimension(
+    "a power per clock", "316 mW/GHz", ratio(_POWER.units, prefixed("Hz", "MG", "M")), "10,000 W/GHz"
+)
 
 
-def _powers(base: str, prefixes: str) -> dict[str, Fraction]:
-    """Return a unit with SI prefixes (``.`` for none)."""
-    power = {"n": -9, "u": -6, "m": -3, ".": 0, "k": 3, "M": 6, "G": 9, "T": 12}
-    return {f"{prefix}{base}".lstrip("."): Fraction(10) ** power[prefix] for prefix in prefixes}
+def parse_time_ns(value: object) -> int:
+    """Return a time (s, ms, us, ns, min, h) in nanoseconds."""
+    return round(_TIME.parse(value))
 
 
-def _scaled(units: Mapping[str, Fraction], factor: int) -> dict[str, Fraction]:
-    return {name: size * factor for name, size in units.items()}
+def parse_frequency_hz(value: object) -> int:
+    """Return a frequency (Hz, kHz, MHz, GHz) in hertz."""
+    return round(_FREQUENCY.parse(value))
 
 
-def _ratio(
-    over: Mapping[str, Fraction], under: Mapping[str, Fraction], leave_out: Iterable[str] = ()
-) -> dict[str, Fraction]:
-    return {f"{a}/{b}": over[a] / under[b] for a in over for b in under if a not in leave_out}
+def parse_rate(value: object) -> Fraction:
+    """Return a rate (Hz, kHz, fps, /s, /min, /h) per second, exactly."""
+    return _RATE.parse(value)
+
+
+def parse_power_uw(value: object) -> int:
+    """Return a power (W, mW, uW) in microwatts."""
+    return round(_POWER.parse(value))
+
+
+def parse_voltage_uv(value: object) -> int:
+    """Return a voltage (V, mV, uV) in microvolts."""
+    return round(_VOLTAGE.parse(value))
+
+
+def parse_bytes(value: object) -> int:
+    """Return a size (B, kB, MB, GB of 1000; KiB, MiB, GiB of 1024) in bytes."""
+    return round(_BYTES.parse(value))
+
+
+def parse_energy_nj(value: object) -> int:
+    """Return an energy (J, mJ, uJ, nJ) in nanojoules."""
+    return round(_ENERGY.parse(value))
+
+
+def parse_percent(value: object) -> Fraction:
+    """Return a share (``5 %``, or a plain number from 0 to 1), exactly."""
+    return _SHARE.parse(value)
+
+
+def parse_ops_per_second(value: object) -> float:
+    """Return a peak rate (MFLOPS, GFLOPS, TFLOPS, MOPS, GOPS, TOPS) in operations per second."""
+    return float(_PEAK.parse(value))
+
+
+def parse_ns_per_byte(value: object) -> Fraction:
+    """Return a time per size (any time over any size, such as ms/MB) in nanoseconds per byte, exactly."""
+    return _PER_BYTE.parse(value)
+
+
+def parse_uw_per_mhz(value: object) -> Fraction:
+    """Return a power per clock (W, mW, uW over MHz, GHz) in microwatts per megahertz, exactly."""
+    return _PER_CLOCK.parse(value)
+
+
+def _text(dimension: Dimension) -> Written:
+    """Return how a quantity is written: as text."""
+    return Written(f"{dimension.name} such as {dimension.example}", frozenset({"text"}), quantity=True)
+
+
+TimeNs = Annotated[int, BeforeValidator(parse_time_ns), _text(_TIME)]
+FrequencyHz = Annotated[int, BeforeValidator(parse_frequency_hz), _text(_FREQUENCY)]
+RateHz = Annotated[Fraction, BeforeValidator(parse_rate), _text(_RATE)]
+PowerUw = Annotated[int, BeforeValidator(parse_power_uw), _text(_POWER)]
+VoltageUv = Annotated[int, BeforeValidator(parse_voltage_uv), _text(_VOLTAGE)]
+Bytes = Annotated[int, BeforeValidator(parse_bytes), _text(_BYTES)]
+EnergyNj = Annotated[int, BeforeValidator(parse_energy_nj), _text(_ENERGY)]
+OpsPerSecond = Annotated[float, BeforeValidator(parse_ops_per_second), _text(_PEAK)]
+NsPerByte = Annotated[Fraction, BeforeValidator(parse_ns_per_byte), _text(_PER_BYTE)]
+UwPerMHz = Annotated[Fraction, BeforeValidator(parse_uw_per_mhz), _text(_PER_CLOCK)]
+Share = Annotated[
+    Fraction,
+    BeforeValidator(parse_percent),
+    Written("a share such as 5 %", frozenset({"text", "number"}), quantity=True),
+]
+
+
+def format_time(ns: float) -> str:
+    """Return a time with three decimals in the unit that suits it: ``8.090 ms``; ``n/a`` for NaN."""
+    if not math.isfinite(ns):
+        return "n/a"
+    whole = round(ns)
+    if abs(whole) < 1000:
+        return f"{whole} ns"
+    sign = "-" if whole < 0 else ""
+    for unit, size in (("us", 10**3), ("ms", 10**6), ("s", 10**9)):
+        thousandths = round(Fraction(abs(whole) * 1000, size))
+        # 999.9996 us is 1.000 ms
+        if thousandths < 1_000_000 or unit == "s":
+            break
+    return f"{sign}{thousandths // 1000}.{thousandths % 1000:03d} {unit}"
+
+
+def format_frequency(hz: int) -> str:
+    """Return a frequency exactly, in MHz as the makers of SoCs do: ``1800 MHz``."""
+    for unit, digits in (("MHz", 6), ("kHz", 3)):
+        if hz >= 10**digits:
+            whole, part = divmod(hz, 10**digits)
+            return f"{whole}.{part:0{digits}d}".rstrip("0").rstrip(".") + f" {unit}"
+    return f"{hz} Hz"
+
+
+def format_rate(rate: Fraction | float) -> str:
+    """Return frames per second with up to six digits: ``29.97 fps``; ``n/a`` for NaN."""
+    return f"{float(rate):.6g} fps" if math.isfinite(rate) else "n/a"

@@ -34,7 +34,7 @@ def show(value: object) -> str:
         return str(value)
     if isinstance(value, Mapping):
         return "a mapping"
-    return "a list" if isinstance(value, (list, tuple)) else f"a {type(value).__name__}"
+    return "a list" if isinstance(value, (list, tuple)) else f"a value of type {type(value).__name__}"
 
 
 def listing(words: Iterable[str], last: str = "or") -> str:

@@ -31,11 +31,12 @@ TOO_MANY = f"more than {MAX_NODES:,} keys and values"
 YAML_TAG = "tag:yaml.org,2002:"
 """What the tags of the standard types begin with."""
 
+_NO_COLON = "could not find expected ':'"
 _ADVICE = (
     (r"found character '\\t'", "a tab cannot be used here: indent with spaces"),
     (r"found character '(.)' that cannot start", r"a plain value cannot start with \1: put it in quotes"),
     (r"mapping values are not allowed", "a ': ' where none can be: mend the indentation, or quote the value"),
-    (r"could not find expected ':'", "a line that is not 'key: value' (a space must follow the colon)"),
+    (_NO_COLON, "a line that is not 'key: value' (a space must follow the colon)"),
 )
 
 
@@ -96,7 +97,8 @@ def compose(text: str, source: str) -> Node | None:
         line = text.count("\n", 0, error.position)
         message = f"not valid YAML: the character {text[error.position]!a} is not allowed"
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        # A line without a colon is noticed on the next one.
+        mark = error.context_mark if error.problem == _NO_COLON else error.problem_mark or error.context_mark
         line = mark.line if mark else -1
         message = _explain(error)
     raise InputError([Problem(source, line + 1, "", message)])
