@@ -1,0 +1,45 @@
+"""eesim: how will this early-exit network behave on this heterogeneous SoC under this stream of inputs?
+
+>>> import eesim
+>>> scenario = eesim.load("scenarios/ee_resnet18_camera.yaml", {"stream.arrivals.rate": "60 Hz"})
+>>> eesim.run(scenario).to_dict()["latency_ms"]["p99"]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eesim.errors import InputError, Problem, SimulationDeadlock
+    from eesim.evaluate import run
+    from eesim.metrics.result import Result
+    from eesim.plan.lower import lower
+    from eesim.scenario.load import Scenario, load
+
+__all__ = ["InputError", "Problem", "Result", "Scenario", "SimulationDeadlock", "load", "lower", "run"]
+
+_HOMES = {
+    "InputError": "eesim.errors",
+    "Problem": "eesim.errors",
+    "SimulationDeadlock": "eesim.errors",
+    "Result": "eesim.metrics.result",
+    "Scenario": "eesim.scenario.load",
+    "load": "eesim.scenario.load",
+    "lower": "eesim.plan.lower",
+    "run": "eesim.evaluate",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names when they are first used: the command line must start without numba and pandas."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'eesim' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

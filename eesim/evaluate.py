@@ -1,0 +1,197 @@
+"""The one evaluator: simulate a scenario and say what its metrics are. Search, reports and validation use it, too."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from eesim.base import IntArray
+from eesim.engine.simulate import EngineName, drive, make_engine
+from eesim.metrics.bounds import bounds
+from eesim.metrics.observe import Observation, Observer
+from eesim.metrics.replication import Replication, replication_metrics, tally_metrics
+from eesim.metrics.requirements import judge
+from eesim.metrics.result import Result, combine
+from eesim.plan.lower import Lowered, lower
+from eesim.plan.plan import Draws
+from eesim.provenance import provenance
+from eesim.scenario.load import Scenario
+from eesim.workload.arrivals import Periodic, Poisson
+
+SNAPSHOTS = 64
+"""Frames at which a warm-up can end, per replication."""
+
+KEEP_FRAMES_UP_TO = 2_000_000
+"""Frames (over all replications) up to which their records are kept unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What every replication of a run has in common."""
+
+    scenario: Scenario
+    lowered: Lowered
+    engine: EngineName
+    seed: int
+    keep: bool
+    batches: bool
+    progress: Callable[[int], None] | None
+
+
+def run(
+    scenario: Scenario,
+    *,
+    engine: EngineName = "compiled",
+    replications: int | None = None,
+    seed: int | None = None,
+    keep_frames: bool | None = None,
+    log_frames: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Result:
+    """Simulate a scenario.
+
+    Parameters
+    ----------
+    scenario
+        What to simulate (`eesim.load`).
+    engine
+        ``"compiled"``, or ``"reference"``: slow, with every invariant checked on the way; same results to the bit.
+    replications, seed
+        Instead of the scenario's.
+    keep_frames
+        Keep every frame's record (`Result.frames`). By default runs of up to `KEEP_FRAMES_UP_TO` frames keep them; without,
+        memory does not grow with the run, and quantiles of more than 2^20 latencies are within 0.05 %.
+    log_frames
+        Keep the event log of the first replication until this many frames have arrived.
+    progress
+        Called with the number of frames simulated since its last call, from several threads.
+
+    Raises
+    ------
+    SimulationDeadlock
+        If the run cannot go on: stage queues that block each other in a circle.
+    """
+    count = scenario.spec.run.replications if replications is None else replications
+    chosen = scenario.spec.run.seed if seed is None else seed
+    keep = scenario.n_frames * count <= KEEP_FRAMES_UP_TO if keep_frames is None else keep_frames
+    job = _Job(scenario, lower(scenario), engine, chosen, keep, count == 1, progress)
+    observations = _observe_all(job, count)
+    return _result(job, observations, _log(job, log_frames) if log_frames else None)
+
+
+def _observe_all(job: _Job, count: int) -> list[Observation]:
+    """Run the replications: on threads where the engine lets go of the interpreter."""
+    workers = min(count, os.cpu_count() or 1)
+    if job.engine == "reference" or workers == 1:
+        return [_observe(job, r) for r in range(count)]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda r: _observe(job, r), range(count)))
+
+
+def _blocks(job: _Job, replication: int, n_frames: int) -> Iterator[Draws]:
+    for frames in job.scenario.stream.blocks(n_frames, seed=job.seed, replication=replication):
+        yield job.lowered.draws(frames)
+
+
+def _observe(job: _Job, replication: int) -> Observation:
+    scenario, n = job.scenario, job.scenario.n_frames
+    warmup = scenario.spec.run.warmup
+    stop_at = min(int(warmup), n - 1) if isinstance(warmup, int) else 0
+    observer = Observer(
+        n,
+        job.lowered.plan.n_exits,
+        warmup=stop_at if isinstance(warmup, int) else warmup,
+        deadline_ns=scenario.spec.requirements.deadline,
+        keep=job.keep,
+        batches=job.batches,
+    )
+    end = drive(
+        make_engine(job.engine, job.lowered.plan),
+        _blocks(job, replication, n),
+        observer,
+        step=max(n // SNAPSHOTS, 1),
+        stop_at=stop_at,
+        progress=job.progress,
+    )
+    return observer.finish(end)
+
+
+def _log(job: _Job, frames: int) -> IntArray:
+    """Event log of the first replication until ``frames`` frames have arrived: exactly as in the whole run."""
+    engine = make_engine(job.engine, job.lowered.plan, log=True)
+    parts = []
+    left = min(frames, job.scenario.n_frames)
+    final = left == job.scenario.n_frames
+    for block in _blocks(job, 0, job.scenario.n_frames):
+        part = Draws(*(array[:left] for array in block))
+        left -= len(part.arrival_ns)
+        engine.feed(part, final=final and left == 0)
+        parts.append(engine.take_log())
+        if left == 0:
+            break
+    return np.concatenate(parts)
+
+
+def _result(job: _Job, observations: list[Observation], log: IntArray | None) -> Result:
+    scenario, lowered = job.scenario, job.lowered
+    accuracy = scenario.spec.stream.exits.accuracy
+    right = None if accuracy is None else [float(share) for share in accuracy]
+    measured = [replication_metrics(lowered.plan, lowered.labels, o, right) for o in observations]
+    batches = [tally_metrics(tally, lowered.labels.exits) for tally in observations[0].batches if tally.frames]
+    estimates = combine(measured, batches, scenario.spec.run.confidence)
+    shares = np.array([estimates[f"exit_share.{name}"].value or 0.0 for name in lowered.labels.exits])
+    result = Result(
+        scenario=scenario,
+        lowered=lowered,
+        engine=job.engine,
+        seed=job.seed,
+        replications=tuple(measured),
+        estimates=estimates,
+        bounds=bounds(lowered.plan, shares),
+        verdicts=judge(scenario.spec.requirements, estimates),
+        notes=(),
+        records=tuple(o.frames for o in observations if o.frames is not None) if job.keep else None,
+        log=log,
+        provenance=provenance(scenario.documents, scenario.files, _trace_digests(scenario), seed=job.seed),
+    )
+    return replace(result, notes=(*scenario.notes, *_notes(result, measured)))
+
+
+def _trace_digests(scenario: Scenario) -> dict[str, str]:
+    return {
+        f"trace_{name}": hashlib.sha256(array.tobytes()).hexdigest()
+        for name, array in scenario.traces._asdict().items()
+        if len(array)
+    }
+
+
+def _notes(result: Result, measured: list[Replication]) -> list[str]:
+    """What the reader of this result should know."""
+    notes = []
+    scenario, limit = result.scenario, result.bounds.throughput_fps
+    arrivals = scenario.spec.stream.arrivals
+    rate = None
+    if isinstance(arrivals, Periodic):
+        rate = float(arrivals.exact_rate)
+    elif isinstance(arrivals, Poisson):
+        rate = float(arrivals.rate)
+    elif len(scenario.traces.arrival_ns) > 1:
+        span = int(scenario.traces.arrival_ns[-1] - scenario.traces.arrival_ns[0])
+        rate = (len(scenario.traces.arrival_ns) - 1) * 1e9 / span if span else None
+    if rate is not None and rate > limit:
+        name = result.lowered.labels.resources[result.bounds.bottleneck]
+        notes.append(
+            f"overload: {rate:.4g} frames per second arrive, but {name} can serve at most {limit:.4g}: "
+            "without drops, latency grows with the length of the run"
+        )
+    n = scenario.n_frames
+    if scenario.spec.run.warmup == "auto" and any(r.warmup_frames * 2 >= n > 1 for r in measured):
+        notes.append("no steady state was found: the warm-up rule would remove half of the run")
+    if not all(r.exact_quantiles for r in measured):
+        notes.append("quantiles are read from bins and are within 0.05 % (more than 2^20 frames)")
+    return notes

@@ -1,0 +1,1 @@
+"""Metrics: defined once, used for simulated and measured runs alike."""

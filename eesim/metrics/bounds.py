@@ -1,0 +1,82 @@
+"""Analytical bounds that stand beside every simulated result: no simulation may beat them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from eesim.base import FloatArray, IntArray
+from eesim.plan.plan import PURE_DELAY, Plan
+
+NS_PER_MS = 1e6
+NS_PER_S = 1e9
+
+
+class Bounds(NamedTuple):
+    """What no schedule can beat, contention and queueing left out."""
+
+    exit_latency_ns: IntArray
+    """(K,) critical path to each exit: longest chain of tasks, every PE found free and at full speed."""
+    mean_latency_ns: float
+    """Mean of the critical paths under the exit shares."""
+    throughput_fps: float
+    """Rate at which the busiest resource does nothing but work that answers need; inf if nothing needs work."""
+    bottleneck: int
+    """Index of that resource; -1 if there is none."""
+    demand_ns: FloatArray
+    """(R,) mean service that a frame's answer needs from each resource."""
+
+
+def shortest_work_ns(plan: Plan) -> IntArray:
+    """Least service time of each node over the states in which its resource can be found."""
+    return plan.node_work_ns.min(axis=1)
+
+
+def critical_paths_ns(plan: Plan) -> IntArray:
+    """Earliest end of each node in an empty, uncontended system, (N,)."""
+    work = shortest_work_ns(plan)
+    start = np.zeros(plan.n_nodes, np.int64)
+    missing = plan.node_missing.copy()
+    ready = [int(n) for n in np.flatnonzero(missing == 0)]
+    end = np.zeros(plan.n_nodes, np.int64)
+    while ready:
+        n = ready.pop()
+        end[n] = start[n] + work[n]
+        for follower in plan.succ[plan.succ_ptr[n] : plan.succ_ptr[n + 1]]:
+            start[follower] = max(start[follower], end[n])
+            missing[follower] -= 1
+            if missing[follower] == 0:
+                ready.append(int(follower))
+    return end
+
+
+def bounds(plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0) -> Bounds:
+    """Compute the bounds of a plan.
+
+    Parameters
+    ----------
+    plan
+        What is simulated.
+    shares
+        (K,) share of frames that take each exit.
+    mean_noise
+        Mean factor on service times. Paths are bounds on means only where it is 1 or more (Jensen: the mean of a
+        longest path is at least the longest path of means).
+    """
+    ends = critical_paths_ns(plan)
+    exits = np.array([max(ends[plan.node_exit == k], default=0) for k in range(plan.n_exits)], np.int64)
+    if not plan.first_confident:
+        # In order: an exit's answer waits until every earlier exit has declined.
+        exits = np.maximum.accumulate(exits)
+    # A node is needed by every frame that answers at its exit or later.
+    needed = np.cumsum(shares[::-1])[::-1][plan.node_need]
+    work = shortest_work_ns(plan) * mean_noise
+    servers = np.bincount(plan.server_resource, minlength=plan.n_resources)
+    demand = np.zeros(plan.n_resources)
+    served = plan.node_resource != PURE_DELAY
+    np.add.at(demand, plan.node_resource[served], (work * needed)[served])
+    load = demand / servers
+    bottleneck = int(np.argmax(load)) if load.max(initial=0) > 0 else -1
+    rate = NS_PER_S / load[bottleneck] if bottleneck >= 0 else float("inf")
+    return Bounds(exits, float(exits @ shares), rate, bottleneck, demand)

@@ -1,0 +1,187 @@
+"""Watch one replication: keep its frames, or only what fits in bounded memory, and cut its warm-up."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from eesim.base import IntArray
+from eesim.engine.protocol import Counters
+from eesim.metrics.histogram import Histogram
+from eesim.metrics.statistics import mser5
+from eesim.plan.plan import RECORD_COLUMNS, Status
+
+PILOT_FRAMES = 1 << 17
+"""Frames at the start of a run on which the warm-up is found; they are always kept until it is."""
+
+BATCHES = 20
+"""Batches of consecutive frames that give a single replication its intervals."""
+
+PARTS = ("queueing", "service", "transfer", "contention")
+
+FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER = range(len(RECORD_COLUMNS))
+
+
+class Snapshot(NamedTuple):
+    """Counters when ``frame`` frames had arrived."""
+
+    frame: int
+    counters: Counters
+
+
+class Tally:
+    """Running totals of measured frames, of one replication or of one batch of it.
+
+    Parameters
+    ----------
+    n_exits
+        Exits that can answer.
+    deadline_ns
+        Latency beyond which an answer is a miss; None if there is no deadline.
+    """
+
+    def __init__(self, n_exits: int, deadline_ns: int | None) -> None:
+        self.latency = Histogram()
+        self.by_exit = [Histogram() for _ in range(n_exits)]
+        self.parts_ns = dict.fromkeys(PARTS, 0)
+        self.answered = 0
+        self.dropped = 0
+        self.missed = 0
+        self.first_answer_ns = -1
+        self.last_answer_ns = -1
+        self._deadline_ns = deadline_ns
+
+    def add(self, records: IntArray) -> None:
+        """Count frames, in the order in which they ended."""
+        answers = records[records[:, STATUS] == Status.ANSWERED]
+        self.dropped += len(records) - len(answers)
+        if not len(answers):
+            return
+        latency = answers[:, FINISH] - answers[:, ARRIVAL]
+        self.latency.add(latency)
+        for exit_, histogram in enumerate(self.by_exit):
+            histogram.add(latency[answers[:, EXIT] == exit_])
+        sums = answers[:, [QUEUEING, SERVICE, TRANSFER]].sum(axis=0)
+        for part, value in zip(PARTS, [*sums, latency.sum() - sums.sum()], strict=True):
+            self.parts_ns[part] += int(value)
+        self.answered += len(answers)
+        if self._deadline_ns is not None:
+            self.missed += int((latency > self._deadline_ns).sum())
+        if self.first_answer_ns < 0:
+            self.first_answer_ns = int(answers[0, FINISH])
+        self.last_answer_ns = int(answers[-1, FINISH])
+
+    @property
+    def frames(self) -> int:
+        """Frames that ended, with an answer or without."""
+        return self.answered + self.dropped
+
+    @property
+    def deadline_misses(self) -> int:
+        """Frames without an answer in time: late or dropped."""
+        return self.missed + self.dropped
+
+
+class Observation(NamedTuple):
+    """What one replication showed after its warm-up."""
+
+    warmup_frames: int
+    tally: Tally
+    batches: list[Tally]
+    begin: Counters
+    """Totals when the first measured frame was about to arrive."""
+    end: Counters
+    frames: IntArray | None
+    """(F, 8) records of all frames, warm-up included, in frame order; None if they were not kept."""
+
+
+class Observer:
+    """Collects what an engine hands out while it runs.
+
+    Parameters
+    ----------
+    n_frames
+        Frames that will be simulated.
+    n_exits
+        Exits that can answer.
+    warmup
+        ``"auto"`` (MSER-5 on latency), ``"none"`` or a number of frames.
+    deadline_ns
+        Deadline, if there is one.
+    keep
+        Keep every frame's record.
+    batches
+        Tally `BATCHES` batches, too: the only replication needs them for its intervals.
+    """
+
+    def __init__(
+        self,
+        n_frames: int,
+        n_exits: int,
+        *,
+        warmup: str | int,
+        deadline_ns: int | None,
+        keep: bool,
+        batches: bool,
+    ) -> None:
+        self._n_frames = n_frames
+        self._keep = keep
+        self._kept: list[IntArray] = []
+        self._pilot: list[IntArray] = []
+        self._pilot_size = 0
+        self._cut: int | None = None if warmup == "auto" else 0 if warmup == "none" else int(warmup)
+        self._snapshots: list[Snapshot] = []
+        self._tally = Tally(n_exits, deadline_ns)
+        self._batches = [Tally(n_exits, deadline_ns) for _ in range(BATCHES if batches else 0)]
+
+    def snapshot(self, frame: int, counters: Counters) -> None:
+        """Note the totals when ``frame`` frames have arrived; a warm-up can end at any of these."""
+        if self._cut is None or frame <= self._cut or not self._snapshots:
+            self._snapshots.append(Snapshot(frame, counters))
+
+    def add(self, records: IntArray) -> None:
+        """Take the records of frames that ended, in that order."""
+        if self._keep:
+            self._kept.append(records)
+        if self._cut is not None:
+            self._count(records)
+            return
+        self._pilot.append(records)
+        self._pilot_size += len(records)
+        if self._pilot_size >= min(PILOT_FRAMES, self._n_frames):
+            self._decide()
+
+    def _decide(self) -> None:
+        """Find the warm-up on the pilot and round it up to a snapshot."""
+        pilot = np.concatenate(self._pilot) if self._pilot else np.zeros((0, len(RECORD_COLUMNS)), np.int64)
+        answers = pilot[pilot[:, STATUS] == Status.ANSWERED]
+        answers = answers[np.argsort(answers[:, FRAME], kind="stable")]
+        cut = mser5(answers[:, FINISH] - answers[:, ARRIVAL])
+        frame = int(answers[cut, FRAME]) if cut else 0
+        later = [snapshot.frame for snapshot in self._snapshots if snapshot.frame >= frame]
+        self._cut = later[0] if later else frame
+        self._pilot = []
+        self._count(pilot)
+
+    def _count(self, records: IntArray) -> None:
+        measured = records[records[:, FRAME] >= (self._cut or 0)]
+        self._tally.add(measured)
+        if not self._batches:
+            return
+        span = max(self._n_frames - (self._cut or 0), 1)
+        batch = (measured[:, FRAME] - (self._cut or 0)) * BATCHES // span
+        for b in np.unique(batch):
+            self._batches[b].add(measured[batch == b])
+
+    def finish(self, counters: Counters) -> Observation:
+        """The run is over."""
+        if self._cut is None:
+            self._decide()
+        cut = self._cut or 0
+        begin = max((s for s in self._snapshots if s.frame <= cut), key=lambda s: s.frame)
+        frames = None
+        if self._keep:
+            frames = np.concatenate([np.zeros((0, len(RECORD_COLUMNS)), np.int64), *self._kept])
+            frames = frames[np.argsort(frames[:, FRAME], kind="stable")]
+        return Observation(cut, self._tally, self._batches, begin.counters, counters, frames)

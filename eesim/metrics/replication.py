@@ -1,0 +1,100 @@
+"""The metrics of one replication, as plain numbers; what every summary, search and comparison is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from eesim.metrics.energy import TERMS, energy_of, per_resource, window
+from eesim.metrics.observe import PARTS, Observation, Tally
+from eesim.plan.lower import Labels
+from eesim.plan.plan import Plan
+
+NS_PER_MS = 1e6
+NS_PER_S = 1e9
+QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+NAN = float("nan")
+
+
+class Replication(NamedTuple):
+    """One replication's metrics.
+
+    ``values`` maps flat names (``latency_ms.p99``, ``utilisation.B``, ``exit_share.exit1``) to numbers; nan where a metric does not
+    exist (the latency of an exit that nobody took).
+    """
+
+    values: dict[str, float]
+    worst_ns: int
+    measured_frames: int
+    warmup_frames: int
+    exact_quantiles: bool
+
+
+def tally_metrics(tally: Tally, exits: Sequence[str]) -> dict[str, float]:
+    """Metrics that follow from the frames alone."""
+    out = {"latency_ms.mean": tally.latency.mean / NS_PER_MS}
+    for name, share in QUANTILES.items():
+        out[f"latency_ms.{name}"] = tally.latency.quantile(share) / NS_PER_MS
+    out["latency_ms.max"] = tally.latency.largest / NS_PER_MS if tally.answered else NAN
+    for part in PARTS:
+        out[f"parts_ms.{part}"] = tally.parts_ns[part] / tally.answered / NS_PER_MS if tally.answered else NAN
+    for name, histogram in zip(exits, tally.by_exit, strict=True):
+        out[f"exit_share.{name}"] = histogram.n / tally.answered if tally.answered else NAN
+        out[f"exit_latency_ms.{name}"] = histogram.mean / NS_PER_MS
+        out[f"exit_p99_ms.{name}"] = histogram.quantile(0.99) / NS_PER_MS
+    out["deadline_miss_rate"] = tally.deadline_misses / tally.frames if tally.frames else NAN
+    out["drop_rate"] = tally.dropped / tally.frames if tally.frames else NAN
+    span = tally.last_answer_ns - tally.first_answer_ns
+    out["period_ms"] = span / (tally.answered - 1) / NS_PER_MS if tally.answered > 1 else NAN
+    out["throughput_fps"] = (tally.answered - 1) * NS_PER_S / span if tally.answered > 1 and span > 0 else NAN
+    return out
+
+
+def replication_metrics(
+    plan: Plan, labels: Labels, observation: Observation, accuracy: Sequence[float] | None
+) -> Replication:
+    """Metrics of one replication after its warm-up.
+
+    Parameters
+    ----------
+    plan, labels
+        What was simulated.
+    observation
+        What was seen.
+    accuracy
+        Share of right answers at each exit of the network; None if unknown.
+    """
+    tally = observation.tally
+    values = tally_metrics(tally, labels.exits)
+    values["accuracy"] = _accuracy(values, labels, accuracy)
+    spent = window(observation.begin, observation.end)
+    busy = per_resource(plan, spent.busy_ns.sum(axis=1))
+    wasted = per_resource(plan, spent.wasted_ns)
+    servers = np.bincount(plan.server_resource, minlength=plan.n_resources)
+    for r, name in enumerate(labels.resources):
+        capacity = spent.now_ns * int(servers[r])
+        values[f"utilisation.{name}"] = busy[r] / capacity if capacity else NAN
+        values[f"wasted_ms_per_frame.{name}"] = wasted[r] / tally.frames / NS_PER_MS if tally.frames else NAN
+        values[f"blocked_share.{name}"] = int(spent.blocked_ns[r]) / capacity if capacity else NAN
+    energy = energy_of(plan, spent)
+    frames = tally.answered or NAN
+    values["energy_mj_per_frame.total"] = energy.total / frames
+    for term in TERMS:
+        values[f"energy_mj_per_frame.{term}"] = getattr(energy, term) / frames
+    values["power_mw"] = energy.total * NS_PER_S / spent.now_ns if spent.now_ns else NAN
+    values["energy_delay_mj_ms"] = values["energy_mj_per_frame.total"] * values["latency_ms.mean"]
+    return Replication(
+        values, tally.latency.largest, tally.frames, observation.warmup_frames, tally.latency.is_exact
+    )
+
+
+def _accuracy(values: dict[str, float], labels: Labels, accuracy: Sequence[float] | None) -> float:
+    """Shares of the exits that answered x accuracy there; dropped frames are not answers."""
+    if accuracy is None:
+        return NAN
+    return sum(
+        values[f"exit_share.{name}"] * float(accuracy[number - 1])
+        for name, number in zip(labels.exits, labels.exit_number, strict=True)
+    )

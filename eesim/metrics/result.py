@@ -1,0 +1,198 @@
+"""The result of a run: estimates with intervals over replications, bounds beside them, requirements judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eesim.base import IntArray
+from eesim.metrics.bounds import Bounds
+from eesim.metrics.observe import PARTS
+from eesim.metrics.replication import NS_PER_MS, QUANTILES, Replication
+from eesim.metrics.requirements import Verdict
+from eesim.metrics.statistics import Estimate, t_interval, worst_of
+from eesim.plan.lower import Lowered
+from eesim.scenario.load import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a simulation of one scenario says.
+
+    Attributes
+    ----------
+    scenario, lowered
+        What was simulated.
+    engine, seed
+        How.
+    replications
+        Metrics of each replication.
+    estimates
+        Flat metric name to estimate over the replications.
+    bounds
+        Analytical bounds.
+    verdicts
+        Each requirement, judged.
+    notes
+        What the reader should know.
+    records
+        Frame records of each replication, (F, 8), if they were kept.
+    log
+        Event log of the first replication's first frames, (L, 5), if it was kept.
+    provenance
+        Hashes, versions, seed.
+    """
+
+    scenario: Scenario
+    lowered: Lowered
+    engine: str
+    seed: int
+    replications: tuple[Replication, ...]
+    estimates: dict[str, Estimate]
+    bounds: Bounds
+    verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...]
+    records: tuple[IntArray, ...] | None
+    log: IntArray | None
+    provenance: dict[str, Any]
+
+    @property
+    def requirements_met(self) -> bool:
+        """Whether every declared requirement is met."""
+        return all(verdict.met for verdict in self.verdicts)
+
+    def value(self, name: str) -> float | None:
+        """Point estimate of a metric by its flat name (``latency_ms.p99``)."""
+        return self.estimates[name].value
+
+    def _group(self, prefix: str, names: Sequence[str]) -> dict[str, float | None]:
+        return {name: self.value(f"{prefix}.{name}") for name in names}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object that ``eesim run --json`` prints (docs/file-formats.md)."""
+        labels = self.lowered.labels
+        energy = [key.partition(".")[2] for key in self.estimates if key.startswith("energy_mj_per_frame.")]
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "latency_ms": {
+                name: self.estimates[f"latency_ms.{name}"].as_dict() for name in ("mean", *QUANTILES, "max")
+            },
+            "parts_ms": {part: self.estimates[f"parts_ms.{part}"].as_dict() for part in PARTS},
+            "exits": [
+                {
+                    "name": name,
+                    "exit": number,
+                    "share": self.value(f"exit_share.{name}"),
+                    "latency_ms": self.value(f"exit_latency_ms.{name}"),
+                    "p99_ms": self.value(f"exit_p99_ms.{name}"),
+                }
+                for name, number in zip(labels.exits, labels.exit_number, strict=True)
+            ],
+            "throughput_fps": self.value("throughput_fps"),
+            "period_ms": self.value("period_ms"),
+            "deadline_miss_rate": self.value("deadline_miss_rate"),
+            "drop_rate": self.value("drop_rate"),
+            "utilisation": self._group("utilisation", labels.resources),
+            "wasted_ms_per_frame": self._group("wasted_ms_per_frame", labels.resources),
+            "blocked_share": self._group("blocked_share", labels.resources),
+            "energy_mj_per_frame": self._group("energy_mj_per_frame", energy),
+            "power_mw": self.value("power_mw"),
+            "energy_delay_mj_ms": self.value("energy_delay_mj_ms"),
+            "accuracy": self.value("accuracy"),
+            "bounds": self._bounds(),
+            "requirements": [verdict.as_dict() for verdict in self.verdicts],
+            "frames": self.scenario.n_frames,
+            "measured_frames": sum(r.measured_frames for r in self.replications),
+            "warmup_frames": max(r.warmup_frames for r in self.replications),
+            "replications": len(self.replications),
+            "engine": self.engine,
+            "seed": self.seed,
+            "intervals": {name: estimate.as_dict() for name, estimate in self.estimates.items()},
+            "notes": list(self.notes),
+            "provenance": self.provenance,
+        }
+
+    def _bounds(self) -> dict[str, Any]:
+        labels, found = self.lowered.labels, self.bounds
+        return {
+            "exit_latency_ms": {
+                name: int(value) / NS_PER_MS for name, value in zip(labels.exits, found.exit_latency_ns, strict=True)
+            },
+            "mean_latency_ms": found.mean_latency_ns / NS_PER_MS,
+            "throughput_fps": found.throughput_fps if np.isfinite(found.throughput_fps) else None,
+            "bottleneck": labels.resources[found.bottleneck] if found.bottleneck >= 0 else None,
+            "demand_ms_per_frame": {
+                name: float(value) / NS_PER_MS for name, value in zip(labels.resources, found.demand_ns, strict=True)
+            },
+        }
+
+    def frames(self) -> pd.DataFrame:
+        """One row per frame and replication, warm-up included.
+
+        Columns ``frame, arrival_ns, finish_ns, exit, status`` (exit 1-based; finish and exit empty for dropped frames), the parts
+        of the latency in ns, and ``replication``.
+
+        Raises
+        ------
+        ValueError
+            If the run did not keep its frames.
+        """
+        if self.records is None:
+            raise ValueError("this run did not keep its frames: run it with keep_frames=True")
+        from eesim.metrics.tables import frame_table
+
+        return frame_table(self.records, self.lowered.labels)
+
+    def tasks(self) -> pd.DataFrame:
+        """One row per service episode of the logged frames; see `eesim.metrics.tables.task_table`.
+
+        Raises
+        ------
+        ValueError
+            If the run did not keep its event log.
+        """
+        if self.log is None:
+            raise ValueError("this run did not keep its event log: run it with log_frames=N")
+        from eesim.metrics.tables import task_table
+
+        return task_table(self.log, self.lowered)
+
+
+def combine(replications: Sequence[Replication], batches: Sequence[dict[str, float]], confidence: float) -> dict[str, Estimate]:
+    """Estimate every metric over the replications.
+
+    With several replications, values are their means with Student's t interval. A single one keeps its own value and gets its interval
+    from the means of its batches (nonoverlapping batch means); metrics that batches do not have get none.
+    """
+    out: dict[str, Estimate] = {}
+    for name in replications[0].values:
+        samples = [r.values[name] for r in replications]
+        if name.endswith(".max"):
+            out[name] = worst_of(samples)
+        elif len(replications) > 1:
+            out[name] = t_interval(samples, confidence)
+        else:
+            out[name] = _from_batches(samples[0], [b[name] for b in batches if name in b], confidence)
+    return out
+
+
+def _from_batches(value: float, batches: Sequence[float], confidence: float) -> Estimate:
+    if not np.isfinite(value):
+        return Estimate(None)
+    known = [x for x in batches if np.isfinite(x)]
+    if len(known) < 2:
+        return Estimate(value)
+    around = t_interval(known, confidence)
+    if around.ci_low is None or around.ci_high is None or around.value is None:
+        return Estimate(value)
+    half = (around.ci_high - around.ci_low) / 2
+    return Estimate(value, value - half, value + half)
+

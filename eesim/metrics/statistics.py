@@ -1,0 +1,83 @@
+"""Warm-up removal and confidence intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from eesim.base import FloatArray, IntArray
+
+MSER_BATCH = 5
+"""Observations per batch of the MSER-5 rule."""
+
+MIN_FOR_WARMUP = 50
+"""Shorter runs keep every frame: there is nothing to tell a transient from."""
+
+
+class Estimate(NamedTuple):
+    """A value and its confidence interval; the ends are None where there is nothing to estimate them from."""
+
+    value: float | None
+    ci_low: float | None = None
+    ci_high: float | None = None
+
+    def as_dict(self) -> dict[str, float | None]:
+        """Return ``{"value": ..., "ci_low": ..., "ci_high": ...}``."""
+        return {"value": self.value, "ci_low": self.ci_low, "ci_high": self.ci_high}
+
+
+def mser5(values: FloatArray | IntArray) -> int:
+    """Number of leading observations to remove as warm-up.
+
+    The MSER-5 rule (White, Cobb and Spratt 2000): over means of five observations, cut where the squared standard error of
+    the rest is smallest, ``sum((x_i - mean)^2) / (n - d)^2``, searching the first half of the run.
+
+    Parameters
+    ----------
+    values
+        (n,) observations in order.
+
+    Returns
+    -------
+    int
+        Observations to remove; 0 for runs shorter than `MIN_FOR_WARMUP`.
+    """
+    if len(values) < MIN_FOR_WARMUP:
+        return 0
+    batches = len(values) // MSER_BATCH
+    means = np.asarray(values[: batches * MSER_BATCH], np.float64).reshape(batches, MSER_BATCH).mean(axis=1)
+    means = means - means.mean()
+    left = np.arange(batches, 0, -1)
+    sums = np.cumsum(means[::-1])[::-1]
+    squares = np.cumsum((means**2)[::-1])[::-1]
+    error = np.maximum(squares - sums**2 / left, 0) / left.astype(np.float64) ** 2
+    return int(np.argmin(error[: batches // 2 + 1])) * MSER_BATCH
+
+
+def t_interval(samples: Sequence[float], confidence: float) -> Estimate:
+    """Mean of independent samples with Student's t interval; no interval for a single one."""
+    known = [x for x in samples if x is not None and np.isfinite(x)]
+    if not known:
+        return Estimate(None)
+    mean = float(np.mean(known))
+    if len(known) == 1:
+        return Estimate(mean)
+    if min(known) == max(known):
+        return Estimate(known[0], known[0], known[0])
+    half = float(stats.t.ppf((1 + confidence) / 2, len(known) - 1) * stats.sem(known))
+    return Estimate(mean, mean - half, mean + half)
+
+
+def worst_of(samples: Sequence[float]) -> Estimate:
+    """Worst of the replications' worst values.
+
+    The interval is from the smallest to the largest of them: with n replications it covers the median of a replication's worst value
+    with probability 1 - 2^(1 - n) (order statistics), whatever the distribution.
+    """
+    known = [x for x in samples if x is not None and np.isfinite(x)]
+    if not known:
+        return Estimate(None)
+    return Estimate(max(known), min(known), max(known)) if len(known) > 1 else Estimate(known[0])
