@@ -205,9 +205,7 @@ def _tree_of(data: object, origin: Origin, problems: list[Problem]) -> Tree:
         return Tree(data, origin)
     if isinstance(data, numbers.Integral):
         whole = int(data)
-        return (
-            Tree(whole, origin) if abs(whole) <= MAX_INT else complain("a whole number must fit in 64 bits")
-        )
+        return Tree(whole, origin) if abs(whole) <= MAX_INT else complain("a whole number must fit in 64 bits")
     if isinstance(data, numbers.Real):
         number = float(data)
         return Tree(number, origin) if math.isfinite(number) else complain(f"{number} is not a finite number")
@@ -237,9 +235,7 @@ def _place(tree: Tree | None, path: DataPath, new: Tree) -> Tree:
     if not path:
         return new
     step, rest = path[0], path[1:]
-    content: dict[str, Tree] | list[Tree] | Scalar = (
-        {} if tree is None or tree.content is None else tree.content
-    )
+    content: dict[str, Tree] | list[Tree] | Scalar = {} if tree is None or tree.content is None else tree.content
     here = new.origin.path[: len(new.origin.path) - len(path)]
     origin = new.origin._replace(path=here) if tree is None else tree.origin
     if isinstance(content, dict) and isinstance(step, str):

@@ -1,7 +1,7 @@
 """What can be wrong, as values: every problem of an input is reported at once.
 
-A `Problem` prints as ``file:line: path: what is wrong (did you mean ...)``; an `InputError` carries all of them and makes
-the command line exit with status 2.
+A `Problem` prints as ``file:line: path: what is wrong (did you mean ...)``; an `InputError` carries all of them and
+makes the command line exit with status 2.
 """
 
 from __future__ import annotations

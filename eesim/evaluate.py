@@ -64,8 +64,8 @@ def run(
     replications, seed
         Instead of the scenario's.
     keep_frames
-        Keep every frame's record (`Result.frames`). By default runs of up to `KEEP_FRAMES_UP_TO` frames keep them; without,
-        memory does not grow with the run, and quantiles of more than 2^20 latencies are within 0.05 %.
+        Keep every frame's record (`Result.frames`). By default runs of up to `KEEP_FRAMES_UP_TO` frames keep them;
+        without, memory does not grow with the run, and quantiles of more than 2^20 latencies are within 0.05 %.
     log_frames
         Keep the event log of the first replication until this many frames have arrived.
     progress

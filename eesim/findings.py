@@ -157,13 +157,7 @@ def _meant(expected: str, value: object) -> str:
         return f'"{show(value)}"'
     if expected == "true or false":
         word = str(value).lower()
-        return (
-            "true"
-            if word in ("true", "yes", "on", "1")
-            else "false"
-            if word in ("false", "no", "off", "0")
-            else ""
-        )
+        return "true" if word in ("true", "yes", "on", "1") else "false" if word in ("false", "no", "off", "0") else ""
     if expected == "a list" and isinstance(value, (str, int, float)):
         return f"[{show(value).strip(chr(39))}]"
     if expected in ("a number", "a whole number") and isinstance(value, (str, float)):

@@ -196,9 +196,7 @@ def _branch(member: Any, label: str, tag: str) -> _Branch:
     if not issubclass(kind, BaseModel):
         return _Branch(label, (words,), frozenset({shape}))
     field = kind.model_fields.get(tag)
-    return _Branch(
-        label, (words,), frozenset({shape}), type=kind, tags=get_args(field.annotation) if field else ()
-    )
+    return _Branch(label, (words,), frozenset({shape}), type=kind, tags=get_args(field.annotation) if field else ())
 
 
 def _fixed(label: str, values: tuple[object, ...]) -> _Branch:

@@ -64,9 +64,7 @@ def parse_overrides(texts: Iterable[str]) -> list[Override]:
     return overrides
 
 
-def apply_overrides(
-    document: Document, overrides: Iterable[Override], expand: Expand | None = None
-) -> Document:
+def apply_overrides(document: Document, overrides: Iterable[Override], expand: Expand | None = None) -> Document:
     """Return a document with values replaced or added, in the order given.
 
     Parameters

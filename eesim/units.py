@@ -68,18 +68,13 @@ _FREQUENCY = Dimension(
 _RATE = Dimension(
     "a rate",
     "30 fps",
-    {"fps": Fraction(1), "/s": Fraction(1), "/min": Fraction(1, 60), "/h": Fraction(1, 3600)}
-    | prefixed("Hz", ".k"),
+    {"fps": Fraction(1), "/s": Fraction(1), "/min": Fraction(1, 60), "/h": Fraction(1, 3600)} | prefixed("Hz", ".k"),
     "1,000,000 kHz",
     _RATE_WORDS,
     zero=False,
 )
-_POWER = Dimension(
-    "a power", "250 mW", prefixed("W", ".mu", "u"), "10,000 W", guesses=((20, "W"), (math.inf, "mW"))
-)
-_VOLTAGE = Dimension(
-    "a voltage", "825 mV", prefixed("V", ".mu", "u"), "1,000 V", guesses=((10, "V"), (math.inf, "mV"))
-)
+_POWER = Dimension("a power", "250 mW", prefixed("W", ".mu", "u"), "10,000 W", guesses=((20, "W"), (math.inf, "mW")))
+_VOLTAGE = Dimension("a voltage", "825 mV", prefixed("V", ".mu", "u"), "1,000 V", guesses=((10, "V"), (math.inf, "mV")))
 _BYTES = Dimension("a size", "784 KiB", _SIZES, "1,000,000 GB", _SIZE_WORDS, guesses=((math.inf, "B"),))
 _ENERGY = Dimension("an energy", "3.1 mJ", prefixed("J", ".mun", "n"), "1,000,000 J")
 _SHARE = Dimension("a share", "5 %", {"%": Fraction(1, 100)}, "100 %", {"percent": "%"}, plain=True)

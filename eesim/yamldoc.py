@@ -139,9 +139,7 @@ class _Builder:
             return Tree(None, origin)
         self._count += 1
         if self._count > MAX_NODES or len(path) > MAX_DEPTH:
-            self.complain(
-                line, (), f"{TOO_DEEP if len(path) > MAX_DEPTH else TOO_MANY}, with aliases written out"
-            )
+            self.complain(line, (), f"{TOO_DEEP if len(path) > MAX_DEPTH else TOO_MANY}, with aliases written out")
             raise InputError(self.problems)
         if node.tag not in _STANDARD:
             self.complain(line, path, f"the tag {show(node.tag.replace(YAML_TAG, '!!'))} is not known here")
@@ -183,9 +181,7 @@ class _Builder:
             return None
         key = self._text(node, path, line)
         if node.tag != YAML_TAG + "str":
-            self.complain(
-                line, path, f"the key {clean(key) or 'of an entry'} must be text", f'"{clean(key)}"'
-            )
+            self.complain(line, path, f"the key {clean(key) or 'of an entry'} must be text", f'"{clean(key)}"')
         return key
 
     def _text(self, node: Node, path: DataPath, line: int) -> str:

@@ -43,7 +43,7 @@ _ADVICE = (
 class _Loader(yaml.SafeLoader):
     """PyYAML's loader as far as the node graph, with this dialect's scalars and limits."""
 
-    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012  (name and kind are PyYAML's)
+    yaml_implicit_resolvers: dict[Any, Any] = {}
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -113,7 +113,5 @@ def _explain(error: yaml.MarkedYAMLError) -> str:
         found = re.match(pattern, what)
         if found:
             return f"not valid YAML: {found.expand(advice)}"
-    begun = (
-        f" {error.context} that begins on line {error.context_mark.line + 1}" if error.context_mark else ""
-    )
+    begun = f" {error.context} that begins on line {error.context_mark.line + 1}" if error.context_mark else ""
     return f"not valid YAML: {what}{begun if error.context else ''}"

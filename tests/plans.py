@@ -120,9 +120,7 @@ def build(steps: Sequence[Step], *, servers: Sequence[int] = (), **rules: Any) -
     if isinstance(fields["stage_capacity"], int):
         fields["stage_capacity"] = [fields["stage_capacity"]] * len(counts)
     arrays = {name for name, kind in Plan.__annotations__.items() if "IntArray" in str(kind)}
-    typed: dict[str, Any] = {
-        name: ints(value) if name in arrays else int(value) for name, value in fields.items()
-    }
+    typed: dict[str, Any] = {name: ints(value) if name in arrays else int(value) for name, value in fields.items()}
     return Plan(**typed)
 
 
@@ -135,26 +133,19 @@ def tandem(works: Sequence[int], **rules: Any) -> Plan:
     """A chain of nodes, each on its own processing element; the last one answers."""
     last = len(works) - 1
     return build(
-        [
-            Step(k, work, after=[k - 1] if k else [], exit=0 if k == last else -1)
-            for k, work in enumerate(works)
-        ],
+        [Step(k, work, after=[k - 1] if k else [], exit=0 if k == last else -1) for k, work in enumerate(works)],
         **rules,
     )
 
 
 def early_exit_pair(first: int, branch: int, rest: int, *, kernels: int = 1, **rules: Any) -> Plan:
     """Segment 0 on PE 0; then, side by side, exit 0's branch on PE 1 and the rest, exit 1, on PE 0."""
-    return build(
-        [Step(0, first), Step(1, branch, [0], exit=0), Step(0, rest, [0], exit=1, kernels=kernels)], **rules
-    )
+    return build([Step(0, first), Step(1, branch, [0], exit=0), Step(0, rest, [0], exit=1, kernels=kernels)], **rules)
 
 
 def delayed_pair(first: int, delay: int, second: int, **rules: Any) -> Plan:
     """Two segments on two processing elements with a pure delay (a transfer) between them."""
-    return build(
-        [Step(0, first), Step(PURE_DELAY, delay, [0], transfer=True), Step(1, second, [1], exit=0)], **rules
-    )
+    return build([Step(0, first), Step(PURE_DELAY, delay, [0], transfer=True), Step(1, second, [1], exit=0)], **rules)
 
 
 def resnet_like(**rules: Any) -> Plan:
@@ -184,8 +175,7 @@ def draws(plan: Plan, arrivals: npt.ArrayLike, exits: npt.ArrayLike = 0, noise: 
 def blocks(whole: Draws, size: int) -> list[Draws]:
     """The same frames in blocks of ``size``."""
     return [
-        Draws(*(column[start : start + size] for column in whole))
-        for start in range(0, len(whole.arrival_ns), size)
+        Draws(*(column[start : start + size] for column in whole)) for start in range(0, len(whole.arrival_ns), size)
     ]
 
 

@@ -192,9 +192,7 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
             kernels=kernels,
             successors=tuple(successors[pointers[number] : pointers[number + 1]]),
         )
-        for number, (kind, resource, rank, missing, exit_, need, gate, state, work, kernels) in enumerate(
-            columns
-        )
+        for number, (kind, resource, rank, missing, exit_, need, gate, state, work, kernels) in enumerate(columns)
     )
 
 
@@ -204,7 +202,5 @@ def read_frames(draws: Draws, first: int) -> list[Frame]:
     noise: list[list[int] | None] = draws.noise_ppm.tolist() or [None] * len(arrivals)
     return [
         Frame(first + place, arrival, exit_, factors)
-        for place, (arrival, exit_, factors) in enumerate(
-            zip(arrivals, draws.exit.tolist(), noise, strict=True)
-        )
+        for place, (arrival, exit_, factors) in enumerate(zip(arrivals, draws.exit.tolist(), noise, strict=True))
     ]

@@ -84,9 +84,7 @@ def check_leave(frame: Frame) -> None:
     if frame.answer < 0 and not frame.dropped:
         _fail(f"frame {frame.number} leaves without an answer")
     if frame.running or frame.gate_left:
-        _fail(
-            f"frame {frame.number} leaves: {frame.running} tasks run, {frame.gate_left} gate nodes are left"
-        )
+        _fail(f"frame {frame.number} leaves: {frame.running} tasks run, {frame.gate_left} gate nodes are left")
 
 
 def check_split(latency: int, parts: Sequence[int]) -> None:

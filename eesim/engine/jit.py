@@ -1,8 +1,9 @@
 """The only place that knows numba's options, its cache and how to switch it off.
 
-The cache lives in one directory per source text of the engine: numba notices a change in the file of the function that is
-called, not in the functions it calls, so a shared directory could serve stale machine code. Two processes that start at once
-would otherwise race on numba's index files: the first call of each kernel is made under a file lock.
+The cache lives in one directory per source text of the engine: numba notices a change in the file of the function
+that is called, not in the functions it calls, so a shared directory could serve stale machine code. Two processes
+that start at once would otherwise race on numba's index files: the first call of each kernel is made under a file
+lock.
 
 Environment
 -----------
@@ -19,7 +20,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 from filelock import FileLock
@@ -55,9 +56,9 @@ def kernel(function: Function) -> Function:
     """Compile ``function`` to machine code that holds no lock, raises nothing and is cached on disk."""
     if DISABLED:
         return function
-    numba.config.CACHE_DIR = str(CACHE_DIR)
-    compiled: Function = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
-    return compiled
+    numba.config.CACHE_DIR = str(CACHE_DIR)  # type: ignore[attr-defined]
+    compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    return cast("Function", compiled)
 
 
 class WarmOnce:
@@ -79,6 +80,7 @@ class WarmOnce:
             return self._function(*args)
         CACHE_DIR.mkdir(parents=True, exist_ok=True)
         with FileLock(CACHE_DIR / ".lock"):
-            self._function.compile(tuple(numba.typeof(arg) for arg in args))  # type: ignore[attr-defined]
+            compiled: Any = self._function
+            compiled.compile(tuple(numba.typeof(arg) for arg in args))  # type: ignore[no-untyped-call]
         self._warm = True
         return self._function(*args)

@@ -1,9 +1,9 @@
 """The compiled engine's event loop: docs/semantics.md, section 4, rule by rule.
 
-Function names follow the words of that page (admit, release, done, answer, drop, close, settle), and so does the order of
-statements, because the order is the meaning. Nothing here allocates, draws random numbers or raises: the arena ``m`` (see
-`eesim.engine.layout`) is updated in place. By convention ``s`` is a slot, ``t`` a task, ``n`` a node, ``r`` a resource and ``v``
-a server, each as an offset into ``m``.
+Function names follow the words of that page (admit, release, done, answer, drop, close, settle), and so does the
+order of statements, because the order is the meaning. Nothing here allocates, draws random numbers or raises: the
+arena ``m`` (see `eesim.engine.layout`) is updated in place. By convention ``s`` is a slot, ``t`` a task, ``n`` a
+node, ``r`` a resource and ``v`` a server, each as an offset into ``m``.
 """
 
 from __future__ import annotations

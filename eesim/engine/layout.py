@@ -1,9 +1,9 @@
 """The compiled engine's memory map.
 
-All of a run's state is one flat int64 array, ``m``. An object (node, resource, server, slot, task) is the offset at which its
-fields begin, a field is ``m[object + FIELD]``, and a reference is an offset stored in a field; 0 is nobody. One array keeps the
-kernels' calls cheap (numba passes each array as seven values and counts its references) and the machine code small. The arena
-only ever grows at its end, so offsets stay valid when more frames have to fit.
+All of a run's state is one flat int64 array, ``m``. An object (node, resource, server, slot, task) is the offset at
+which its fields begin, a field is ``m[object + FIELD]``, and a reference is an offset stored in a field; 0 is nobody.
+One array keeps the kernels' calls cheap (numba passes each array as seven values and counts its references) and the
+machine code small. The arena only ever grows at its end, so offsets stay valid when more frames have to fit.
 """
 
 NOBODY = 0

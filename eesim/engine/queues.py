@@ -1,7 +1,7 @@
 """Indexed binary heaps of tasks in the arena: what waits for a resource, and pure delays under way.
 
-Each task knows its place, so cancelling one in the middle costs O(log n) and the number of waiting tasks is exact. Keys are
-unique among waiting tasks; delays that end together are ordered by frame and node.
+Each task knows its place, so cancelling one in the middle costs O(log n) and the number of waiting tasks is exact.
+Keys are unique among waiting tasks; delays that end together are ordered by frame and node.
 """
 
 from __future__ import annotations

@@ -22,9 +22,7 @@ SETTLE = ARRIVAL + 1
 class Happening(simpy.Event):
     """Something that will happen at the instant ``at``, unless it is made void before."""
 
-    def __init__(
-        self, environment: simpy.Environment, at: int, action: Callable[[simpy.Event], None]
-    ) -> None:
+    def __init__(self, environment: simpy.Environment, at: int, action: Callable[[simpy.Event], None]) -> None:
         super().__init__(environment)
         self.at = at
         # Triggered from birth, as `simpy.Timeout` is: SimPy fails on events without an outcome.

@@ -1,4 +1,4 @@
-"""What a board file says: processing elements, operating points, transfers, contention, power; each number with its origin."""
+"""What a board file says: PEs, operating points, transfers, contention, power; each number with its origin."""
 
 from __future__ import annotations
 

@@ -84,7 +84,9 @@ def _segment_pes(written: MappingSpec, board: Board, network: Network, findings:
         given = {("segments", name): pe for name, pe in segments.items() if name in names}
     else:
         if len(segments) != len(names):
-            message = f"has {len(segments)} PEs, but network {network.name} has {len(names)} segments ({' '.join(names)})"
+            message = (
+                f"has {len(segments)} PEs, but network {network.name} has {len(names)} segments ({' '.join(names)})"
+            )
             findings.append((("segments",), message, ""))
         path_of = (lambda _: ("segments",)) if isinstance(segments, str) else (lambda i: ("segments", i))
         for letter, i in {pe: i for i, pe in reversed(list(enumerate(segments)))}.items():
@@ -117,9 +119,7 @@ def _opps(
             findings.append((("opp", key), message, format_frequency(nearest)))
         elif key in board.pes:
             pe_opp[key] = clock
-    segment_opp = [
-        written.opp.get(name, pe_opp.get(pe, 0)) for name, pe in zip(names, pes, strict=False)
-    ]
+    segment_opp = [written.opp.get(name, pe_opp.get(pe, 0)) for name, pe in zip(names, pes, strict=False)]
     return pe_opp, segment_opp
 
 

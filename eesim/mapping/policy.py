@@ -85,7 +85,7 @@ def resolve_policy(written: str | PolicyChange) -> Policy:
     SpecError
         If the switches contradict each other.
     """
-    change = PolicyChange(preset=written) if isinstance(written, str) else written  # type: ignore[arg-type]
+    change = PolicyChange(preset=written) if isinstance(written, str) else written
     switches = {key: value for key in PolicyChange.model_fields if (value := getattr(change, key)) is not None}
     policy = Policy(**{**PRESETS[change.preset], **switches})
     findings = []

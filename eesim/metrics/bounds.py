@@ -30,7 +30,7 @@ class Bounds(NamedTuple):
 
 def shortest_work_ns(plan: Plan) -> IntArray:
     """Least service time of each node over the states in which its resource can be found."""
-    return plan.node_work_ns.min(axis=1)
+    return np.asarray(plan.node_work_ns.min(axis=1), np.int64)
 
 
 def critical_paths_ns(plan: Plan) -> IntArray:

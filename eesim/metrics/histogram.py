@@ -1,8 +1,8 @@
 """Quantiles of any number of integer values in bounded memory.
 
-Up to `EXACT_LIMIT` values are kept and quantiles are exact. Beyond, they are counted in bins: values below 2,048 have bins of their own,
-above, each power of two is cut into 1,024 bins of equal width, so a quantile read from the middle of its bin is off by at
-most 0.05 %. The sum, smallest and largest value are always exact.
+Up to `EXACT_LIMIT` values are kept and quantiles are exact. Beyond, they are counted in bins: values below 2,048 have
+bins of their own, above, each power of two is cut into 1,024 bins of equal width, so a quantile read from the middle
+of its bin is off by at most 0.05 %. The sum, smallest and largest value are always exact.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _bins(values: IntArray) -> IntArray:
     shift = np.maximum(np.frexp(values.astype(np.float64))[1] - (_BITS + 1), 0).astype(np.int64)
     # frexp rounds values above 2^53 and may report one bit too many.
     shift = np.where(values >> shift < _SUB, np.maximum(shift - 1, 0), shift)
-    return (values >> shift) + shift * _SUB
+    return np.asarray((values >> shift) + shift * _SUB, np.int64)
 
 
 class Histogram:

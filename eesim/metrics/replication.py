@@ -21,8 +21,8 @@ NAN = float("nan")
 class Replication(NamedTuple):
     """One replication's metrics.
 
-    ``values`` maps flat names (``latency_ms.p99``, ``utilisation.B``, ``exit_share.exit1``) to numbers; nan where a metric does not
-    exist (the latency of an exit that nobody took).
+    ``values`` maps flat names (``latency_ms.p99``, ``utilisation.B``, ``exit_share.exit1``) to numbers; nan where a
+    metric does not exist (the latency of an exit that nobody took).
     """
 
     values: dict[str, float]
@@ -85,9 +85,7 @@ def replication_metrics(
         values[f"energy_mj_per_frame.{term}"] = getattr(energy, term) / frames
     values["power_mw"] = energy.total * NS_PER_S / spent.now_ns if spent.now_ns else NAN
     values["energy_delay_mj_ms"] = values["energy_mj_per_frame.total"] * values["latency_ms.mean"]
-    return Replication(
-        values, tally.latency.largest, tally.frames, observation.warmup_frames, tally.latency.is_exact
-    )
+    return Replication(values, tally.latency.largest, tally.frames, observation.warmup_frames, tally.latency.is_exact)
 
 
 def _accuracy(values: dict[str, float], labels: Labels, accuracy: Sequence[float] | None) -> float:

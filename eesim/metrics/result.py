@@ -137,8 +137,8 @@ class Result:
     def frames(self) -> pd.DataFrame:
         """One row per frame and replication, warm-up included.
 
-        Columns ``frame, arrival_ns, finish_ns, exit, status`` (exit 1-based; finish and exit empty for dropped frames), the parts
-        of the latency in ns, and ``replication``.
+        Columns ``frame, arrival_ns, finish_ns, exit, status`` (exit 1-based; finish and exit empty for dropped
+        frames), the parts of the latency in ns, and ``replication``.
 
         Raises
         ------
@@ -166,11 +166,14 @@ class Result:
         return task_table(self.log, self.lowered)
 
 
-def combine(replications: Sequence[Replication], batches: Sequence[dict[str, float]], confidence: float) -> dict[str, Estimate]:
+def combine(
+    replications: Sequence[Replication], batches: Sequence[dict[str, float]], confidence: float
+) -> dict[str, Estimate]:
     """Estimate every metric over the replications.
 
-    With several replications, values are their means with Student's t interval. A single one keeps its own value and gets its interval
-    from the means of its batches (nonoverlapping batch means); metrics that batches do not have get none.
+    With several replications, values are their means with Student's t interval. A single one keeps its own value and
+    gets its interval from the means of its batches (nonoverlapping batch means); metrics that batches do not have get
+    none.
     """
     out: dict[str, Estimate] = {}
     for name in replications[0].values:
@@ -195,4 +198,3 @@ def _from_batches(value: float, batches: Sequence[float], confidence: float) -> 
         return Estimate(value)
     half = (around.ci_high - around.ci_low) / 2
     return Estimate(value, value - half, value + half)
-

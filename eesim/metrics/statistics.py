@@ -32,8 +32,8 @@ class Estimate(NamedTuple):
 def mser5(values: FloatArray | IntArray) -> int:
     """Number of leading observations to remove as warm-up.
 
-    The MSER-5 rule (White, Cobb and Spratt 2000): over means of five observations, cut where the squared standard error of
-    the rest is smallest, ``sum((x_i - mean)^2) / (n - d)^2``, searching the first half of the run.
+    The MSER-5 rule (White, Cobb and Spratt 2000): over means of five observations, cut where the squared standard
+    error of the rest is smallest, ``sum((x_i - mean)^2) / (n - d)^2``, searching the first half of the run.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def t_interval(samples: Sequence[float], confidence: float) -> Estimate:
 def worst_of(samples: Sequence[float]) -> Estimate:
     """Worst of the replications' worst values.
 
-    The interval is from the smallest to the largest of them: with n replications it covers the median of a replication's worst value
-    with probability 1 - 2^(1 - n) (order statistics), whatever the distribution.
+    The interval is from the smallest to the largest of them: with n replications it covers the median of a
+    replication's worst value with probability 1 - 2^(1 - n) (order statistics), whatever the distribution.
     """
     known = [x for x in samples if x is not None and np.isfinite(x)]
     if not known:

@@ -26,8 +26,8 @@ def frame_table(records: Sequence[IntArray], labels: Labels) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``frame, arrival_ns, finish_ns, exit, status, queueing_ns, service_ns, transfer_ns, contention_ns, replication``;
-        ``finish_ns`` and ``exit`` (1-based number in the network) are empty for dropped frames.
+        ``frame, arrival_ns, finish_ns, exit, status, queueing_ns, service_ns, transfer_ns, contention_ns,
+        replication``; ``finish_ns`` and ``exit`` (1-based number in the network) are empty for dropped frames.
     """
     rows = np.concatenate(records)
     answered = rows[:, STATUS] == Status.ANSWERED
@@ -41,7 +41,7 @@ def frame_table(records: Sequence[IntArray], labels: Labels) -> pd.DataFrame:
             "arrival_ns": rows[:, ARRIVAL],
             "finish_ns": pd.array(rows[:, FINISH], dtype="Int64").copy(),
             "exit": pd.array(number, dtype="Int64").copy(),
-            "status": pd.Categorical.from_codes(rows[:, STATUS], ["answered", "dropped"]),
+            "status": pd.Categorical.from_codes(rows[:, STATUS], pd.Index(["answered", "dropped"])),
             "queueing_ns": parts[:, 0],
             "service_ns": parts[:, 1],
             "transfer_ns": parts[:, 2],
@@ -67,8 +67,9 @@ def task_table(log: IntArray, lowered: Lowered) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``frame, task, kind, resource, server, ready_ns, start_ns, end_ns, status``, by start. ``kind`` is ``segment`` or ``transfer``;
-        ``server`` is empty for a pure delay; ``status`` is ``finished``, ``stopped``, or ``running`` where the log ends first.
+        ``frame, task, kind, resource, server, ready_ns, start_ns, end_ns, status``, by start. ``kind`` is ``segment``
+        or ``transfer``; ``server`` is empty for a pure delay; ``status`` is ``finished``, ``stopped``, or ``running``
+        where the log ends first.
     """
     plan, labels = lowered.plan, lowered.labels
     rows = pd.DataFrame(log, columns=["time", "kind", "frame", "node", "place"])
@@ -99,5 +100,3 @@ def task_table(log: IntArray, lowered: Lowered) -> pd.DataFrame:
             "status": status.fillna("running"),
         }
     )
-
-

@@ -6,6 +6,7 @@ Works on names and indices only; times come later (`eesim.plan.lower`). Rules: d
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from eesim.mapping.policy import Policy
 from eesim.workload.network import Network
@@ -190,7 +191,7 @@ class _Builder:
     def chain_units(self) -> None:
         """A subgraph is one thread: its segments run, and its copies are sent, one after the other."""
         for run in self.runs:
-            for before, after in zip(run, run[1:], strict=False):
+            for before, after in pairwise(run):
                 self.nodes[self.place[after]].before.add(self.place[before])
         if self.charge != "sender":
             return

@@ -176,7 +176,7 @@ class Plan(NamedTuple):
     @property
     def n_states(self) -> int:
         """Number of states a processing element can be found in."""
-        return self.node_work_ns.shape[1]
+        return int(self.node_work_ns.shape[1])
 
 
 class Draws(NamedTuple):

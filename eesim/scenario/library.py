@@ -1,4 +1,4 @@
-"""Where named boards and networks are found: beside the scenario, in the folder that an environment variable names, or shipped."""
+"""Where named boards and networks are found: beside the scenario, in $EESIM_HW_MODELS, or shipped."""
 
 from __future__ import annotations
 

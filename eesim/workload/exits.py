@@ -42,7 +42,7 @@ class ExitShares(Spec):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if abs(sum(self.shares) - 1) > 1e-6:
+        if abs(float(sum(self.shares)) - 1) > 1e-6:
             raise SpecError([(("shares",), f"must add up to 1, not {float(sum(self.shares)):.6g}")])
         return self
 
@@ -58,7 +58,8 @@ class FixedExit(Spec):
 class ExitTrace(Spec):
     """Exits from a CSV or Parquet file with the column ``exit`` (1-based).
 
-    Columns ``confident_1`` ... ``confident_K`` (0 or 1) say which exits are confident, for ``exit_order: first_confident``.
+    Columns ``confident_1`` ... ``confident_K`` (0 or 1) say which exits are confident, for ``exit_order:
+    first_confident``.
     """
 
     kind: Literal["trace"]

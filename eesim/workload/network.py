@@ -16,8 +16,8 @@ from eesim.units import Bytes
 class Segment(Spec):
     """One segment, the unit of mapping.
 
-    Without ``after`` it continues the backbone; with it, it belongs to a branch that starts (or goes on) there. ``exit`` names
-    the classifier that it ends in. ``kernels`` is the number of runtime tasks that it consists of.
+    Without ``after`` it continues the backbone; with it, it belongs to a branch that starts (or goes on) there.
+    ``exit`` names the classifier that it ends in. ``kernels`` is the number of runtime tasks that it consists of.
     """
 
     name: Name

@@ -64,9 +64,7 @@ class Profile(Spec):
         if known is None:
             return None
         element = board.pes[pe]
-        return scaled_time_ns(
-            known, element.frequency_law, element.opps.frequencies[-1], self.clocks.at[pe], clock_hz
-        )
+        return scaled_time_ns(known, element.frequency_law, element.opps.frequencies[-1], self.clocks.at[pe], clock_hz)
 
     def is_estimate(self, pe: str, clock_hz: int) -> bool:
         """Whether times on ``pe`` at this clock are scaled from another clock."""

@@ -1,7 +1,7 @@
 """The stream: arrivals, exits and service-time noise, drawn beforehand from named random streams.
 
-Every replication has its own streams, one per purpose, derived from the scenario's seed. A mapping or a board never changes what is
-drawn, so two scenarios that differ elsewhere see the same frames (common random numbers).
+Every replication has its own streams, one per purpose, derived from the scenario's seed. A mapping or a board never
+changes what is drawn, so two scenarios that differ elsewhere see the same frames (common random numbers).
 """
 
 from __future__ import annotations
@@ -90,9 +90,7 @@ class Stream:
 
     def blocks(self, n_frames: int, *, seed: int, replication: int) -> Iterator[Frames]:
         """Draw ``n_frames`` frames of one replication, in blocks of at most `BLOCK_FRAMES`."""
-        arrivals = ArrivalSampler(
-            self.spec.arrivals, _rng(seed, replication, "arrivals"), self.traces.arrival_ns
-        )
+        arrivals = ArrivalSampler(self.spec.arrivals, _rng(seed, replication, "arrivals"), self.traces.arrival_ns)
         exits = ExitSampler(self.spec.exits, _rng(seed, replication, "exits"), self.traces.exit)
         noise_rng = _rng(seed, replication, "noise")
         for begin in range(0, n_frames, BLOCK_FRAMES):

@@ -103,12 +103,10 @@ def _arrivals(table: pd.DataFrame, source: str, problems: list[Problem]) -> IntA
         return EMPTY
     late = np.concatenate([[False], values[1:] < values[:-1]])
     _report(source, "arrival_ms", late, "is earlier than the row before", problems)
-    return np.rint(values * 1e6).astype(np.int64)
+    return np.asarray(np.rint(values * 1e6), np.int64)
 
 
-def _integers(
-    table: pd.DataFrame, column: str, low: int, high: int, source: str, problems: list[Problem]
-) -> IntArray:
+def _integers(table: pd.DataFrame, column: str, low: int, high: int, source: str, problems: list[Problem]) -> IntArray:
     values = _numbers(table, column)
     bad = ~np.isfinite(values) | (values != np.rint(values)) | (values < low) | (values > high)
     _report(source, column, bad, f"must be a whole number from {low} to {high}", problems)

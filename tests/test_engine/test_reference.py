@@ -455,9 +455,7 @@ def test_a_dropped_frame_stays_until_nothing_of_it_runs() -> None:
     assert only(story(engine.take_log()), "DROP", "LEAVE") == told("6 DROP 1\n8 LEAVE 1\n24 LEAVE 0")
     assert engine.counters().wasted_ns.tolist() == [2, 3, 1, 0, 0]
     at_once = simulate(build(steps, cancellation=Cancellation.RUNNING_AT_ONCE, **rules), [0, 0])
-    assert only(story(at_once.take_log()), "DROP", "ABORT", "LEAVE")[:3] == told(
-        "6 DROP 1, ABORT 1.1 @1, LEAVE 1"
-    )
+    assert only(story(at_once.take_log()), "DROP", "ABORT", "LEAVE")[:3] == told("6 DROP 1, ABORT 1.1 @1, LEAVE 1")
     assert at_once.counters().wasted_ns.tolist() == [2, 1, 1, 0, 0]
 
 

@@ -63,9 +63,7 @@ def test_parse(text: str, path: DataPath, value: object) -> None:
 
 
 def test_bad_overrides_are_reported_together() -> None:
-    assert problems(
-        "a", "=5", "a..b=1", "a=", "a=  ", "a=# x", "a=b: c", "a=- 1", "a={x: 1, x: 2}", "a=[1"
-    ) == [
+    assert problems("a", "=5", "a..b=1", "a=", "a=  ", "a=# x", "a=b: c", "a=- 1", "a={x: 1, x: 2}", "a=[1") == [
         "--set: a: must be path=value",
         "--set: =5: a step of the path is empty",
         "--set: a..b=1: a step of the path is empty",

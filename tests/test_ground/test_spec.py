@@ -183,14 +183,12 @@ config:
         "s.yaml:3: board.extends: missing",
         "s.yaml:3: board.clocks.B: needs a unit: Hz, kHz, MHz or GHz (did you mean 1800 MHz?)",
         "s.yaml:3: board.clocks.X: unknown key: must be one of B, L, G",
-        "s.yaml:3: board.opps.0.frequency: unknown unit 'ghz': must be Hz, kHz, MHz or GHz"
-        " (did you mean 1.8 GHz?)",
+        "s.yaml:3: board.opps.0.frequency: unknown unit 'ghz': must be Hz, kHz, MHz or GHz (did you mean 1.8 GHz?)",
         "s.yaml:3: board.opps.0.form: unknown key (did you mean from?)",
         "s.yaml:3: board.opps.1.frequency: missing",
         "s.yaml:3: board.opps.2: must be a mapping, not 5",
         "s.yaml:3: board.extend: unknown key (did you mean extends?)",
-        "s.yaml:5: stream.arrivals.kind: 'peroidic' is not one of periodic, poisson, trace"
-        " (did you mean periodic?)",
+        "s.yaml:5: stream.arrivals.kind: 'peroidic' is not one of periodic, poisson, trace (did you mean periodic?)",
         "s.yaml:7: stream.more.0.kind: missing: must be one of periodic, poisson, trace",
         "s.yaml:8: stream.more.1.rate: needs a unit: fps, /s, /min, /h, Hz or kHz (did you mean 30 fps?)",
         "s.yaml:8: stream.more.1.jiter: unknown key (did you mean jitter?)",
@@ -321,10 +319,7 @@ class Wood(Tree):
 
 
 def test_models_inside_themselves_and_inherited() -> None:
-    text = (
-        "name: a\nchildren:\n  - {name: 1, chldren: []}\n  - name: b\n    children: [{nme: c}]\n"
-        "rte: x\nrate: {}\n"
-    )
+    text = "name: a\nchildren:\n  - {name: 1, chldren: []}\n  - name: b\n    children: [{nme: c}]\nrte: x\nrate: {}\n"
     assert problems(text, Wood) == [
         's.yaml:3: children.0.name: must be text, not 1 (did you mean "1"?)',
         "s.yaml:3: children.0.chldren: unknown key (did you mean children?)",

@@ -1,0 +1,70 @@
+"""What several commands share: options, consoles, progress."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+LONG_RUN_FRAMES = 2_000_000
+"""Shorter compiled runs end before a bar is worth drawing."""
+
+
+def add_set_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--set PATH=VALUE``."""
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        help='change one value of the scenario, e.g. --set "stream.arrivals.rate=60 Hz" (repeatable)',
+    )
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, nothing else")
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """Return an argparse type for whole numbers of at least ``least``."""
+
+    def number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}")
+        return value
+
+    return number
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON object; NaN is never written."""
+    print(json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False))
+
+
+def say(message: str) -> None:
+    """Print progress or remarks: stderr, so that stdout carries the answer alone."""
+    print(message, file=sys.stderr)
+
+
+@contextmanager
+def progress_bar(label: str, total: int, *, worth_it: bool) -> Iterator[Callable[[int], None] | None]:
+    """Draw a bar on stderr while the block runs; nothing where stderr is no terminal or the run is short."""
+    if not worth_it or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=total)
+        yield lambda count: progress.advance(task, count)

@@ -1,0 +1,109 @@
+"""Checks of a scenario's parts against each other: what no single file can know."""
+
+from __future__ import annotations
+
+from eesim.document import Document
+from eesim.errors import Problem
+from eesim.hardware.spec import Board
+from eesim.mapping.mapping import Mapping, MappingSpec
+from eesim.mapping.policy import Policy
+from eesim.scenario.spec import ScenarioSpec
+from eesim.wording import DataPath
+from eesim.workload.arrivals import ArrivalTrace
+from eesim.workload.exits import ExitCounts, ExitShares, ExitTrace, FixedExit
+from eesim.workload.network import Network
+from eesim.workload.profile import Profile
+from eesim.workload.stream import Traces
+
+MAX_CONFIDENT_EXITS = 62
+"""Sets of confident exits are bit masks in 64-bit integers."""
+
+
+def stream_problems(document: Document, spec: ScenarioSpec, network: Network, policy: Policy | None) -> list[Problem]:
+    """What the stream says against the network's exits and the policy."""
+    found: list[Problem] = []
+    names, exits, here = network.exit_names, spec.stream.exits, ("stream", "exits")
+    listed = f"network {network.name} has {len(names)} exits ({', '.join(names)})"
+    if isinstance(exits, ExitCounts) and len(exits.counts) != len(names):
+        found.append(document.problem((*here, "counts"), f"has {len(exits.counts)} entries, but {listed}"))
+    if isinstance(exits, ExitShares) and len(exits.shares) != len(names):
+        found.append(document.problem((*here, "shares"), f"has {len(exits.shares)} entries, but {listed}"))
+    if isinstance(exits, FixedExit) and exits.exit > len(names):
+        found.append(document.problem((*here, "exit"), f"there is no exit {exits.exit}: {listed}"))
+    if exits.accuracy is not None and len(exits.accuracy) != len(names):
+        found.append(document.problem((*here, "accuracy"), f"has {len(exits.accuracy)} entries, but {listed}"))
+    if exits.accuracy is None and spec.requirements.accuracy is not None:
+        message = "cannot be judged: stream.exits.accuracy is not given"
+        found.append(document.problem(("requirements", "accuracy"), message))
+    if policy is not None and policy.exit_order == "first_confident" and not isinstance(exits, ExitTrace):
+        message = "first_confident needs the set of confident exits of every frame: a trace with columns confident_k"
+        found.append(document.problem((*here, "kind"), message))
+    if policy is not None and policy.exit_order == "first_confident" and len(names) > MAX_CONFIDENT_EXITS:
+        found.append(document.problem(("policy",), f"first_confident takes at most {MAX_CONFIDENT_EXITS} exits"))
+    rules = spec.requirements
+    if rules.deadline_miss_rate is not None and rules.deadline is None:
+        found.append(document.problem(("requirements", "deadline_miss_rate"), "needs a deadline"))
+    return found
+
+
+def unprofiled(
+    document: Document, spec: MappingSpec, board: Board, network: Network, profile: Profile, mapping: Mapping
+) -> list[Problem]:
+    """Segments that nobody measured on the PE (or at the clock) they are mapped to."""
+    found = []
+    for i, (name, pe, clock) in enumerate(zip(network.segment_names, mapping.pes, mapping.segment_opp_hz, strict=True)):
+        path: DataPath = ("mapping", "segments")
+        if isinstance(spec.segments, dict):
+            path = (*path, name)
+        elif not isinstance(spec.segments, str):
+            path = (*path, i)
+        if pe not in profile.times.get(name, {}):
+            profiled = " ".join(profile.times.get(name, {})) or "no PE"
+            found.append(document.problem(path, f"segment {name} has no time on {pe} (profiled on {profiled})"))
+        elif profile.time_ns(board, name, pe, clock) is None:
+            found.append(document.problem(path, f"{pe} has no frequency law to scale segment {name} to another clock"))
+    return found
+
+
+def unroutable(document: Document, board: Board, network: Network, mapping: Mapping) -> list[Problem]:
+    """Tensors that cross between PEs without a route."""
+    found = set()
+    for i, source in enumerate(network.sources):
+        if source >= 0 and mapping.pes[source] != mapping.pes[i]:
+            pair = mapping.pes[source], mapping.pes[i]
+            if board.transfers.route(*pair) is None:
+                message = f"board {board.name} states no transfer {pair[0]}->{pair[1]}"
+                found.add(document.problem(("mapping", "segments"), message))
+    return sorted(found)
+
+
+def short_traces(document: Document, spec: ScenarioSpec, traces: Traces) -> list[Problem]:
+    """Traces with fewer rows than frames are asked for."""
+    found: list[Problem] = []
+    if spec.run.frames is None:
+        return found
+    for key, model, trace in (
+        ("arrivals", spec.stream.arrivals, traces.arrival_ns),
+        ("exits", spec.stream.exits, traces.exit),
+    ):
+        if isinstance(model, ArrivalTrace | ExitTrace) and 0 < len(trace) < spec.run.frames:
+            message = f"{spec.run.frames} frames are asked for, but the {key} trace has {len(trace)} rows"
+            found.append(document.problem(("run", "frames"), message, str(len(trace))))
+    return found
+
+
+def notes_of(spec: ScenarioSpec, profile: Profile, mapping: Mapping, network: Network) -> tuple[str, ...]:
+    """What the user should know: estimates, assumptions, inputs without effect."""
+    notes = []
+    pairs = zip(network.segment_names, mapping.pes, mapping.segment_opp_hz, strict=True)
+    scaled = [f"{name} on {pe}" for name, pe, clock in pairs if profile.is_estimate(pe, clock)]
+    if scaled:
+        notes.append(f"estimated, not measured at this clock: {', '.join(scaled)}")
+    if profile.clocks.origin.kind == "assumed":
+        notes.append("the profile's clocks are assumed: its source does not state them")
+    if "cold_start" in spec.physics.model_fields_set:
+        notes.append("physics.cold_start has no effect: the board states no cold-start term")
+    static = len(set(zip(mapping.pes, mapping.segment_opp_hz, strict=True))) == len(set(mapping.pes))
+    if not spec.physics.dvfs_delay and static:
+        notes.append("physics.dvfs_delay has no effect: no PE changes its operating point")
+    return tuple(notes)
