@@ -30,6 +30,7 @@ from eesim.plan.plan import (
     WhenFull,
 )
 from eesim.scenario.load import Scenario
+from eesim.workload.arrivals import ClosedLoop
 from eesim.workload.stream import Frames
 
 _CANCELLATION = {
@@ -87,6 +88,24 @@ class Lowered:
             noise = np.ascontiguousarray(frames.noise_ppm[:, list(self.labels.node_segment)])
             noise[:, plan.node_kind == NodeKind.TRANSFER] = FULL_SPEED
         return Draws(frames.arrival_ns, exits, noise)
+
+
+def _entrance(scenario: Scenario) -> dict[str, int]:
+    """Rules of the queue of frames; a closed loop is a source that a queue without places holds back."""
+    policy = scenario.policy
+    in_flight = _limit(policy.frames_in_flight)
+    if isinstance(scenario.spec.stream.arrivals, ClosedLoop):
+        endless = in_flight == UNBOUNDED and policy.frame_gate == "open"
+        return {
+            "queue_capacity": 0,
+            "queue_full": WhenFull.BLOCK,
+            "frames_in_flight": 1 if endless else in_flight,
+        }
+    return {
+        "queue_capacity": _limit(policy.queue.capacity),
+        "queue_full": _WHEN_FULL[policy.queue.full],
+        "frames_in_flight": in_flight,
+    }
 
 
 def _limit(written: object) -> int:
@@ -263,9 +282,7 @@ def _assemble(
         ),
         stage_capacity=np.full(len(resources), capacity, np.int64),
         stage_full=_WHEN_FULL[policy.stage_queue.full],
-        queue_capacity=_limit(policy.queue.capacity),
-        queue_full=_WHEN_FULL[policy.queue.full],
-        frames_in_flight=_limit(policy.frames_in_flight),
+        **_entrance(costs.scenario),
         dispatch=_DISPATCH[policy.dispatch],
         cancellation=_CANCELLATION[policy.cancellation, policy.abort_at],
         first_confident=int(policy.exit_order == "first_confident"),

@@ -6,10 +6,10 @@ from eesim.document import Document
 from eesim.errors import Problem
 from eesim.hardware.spec import Board
 from eesim.mapping.mapping import Mapping, MappingSpec
-from eesim.mapping.policy import Policy
+from eesim.mapping.policy import Policy, Queue
 from eesim.scenario.spec import ScenarioSpec
 from eesim.wording import DataPath
-from eesim.workload.arrivals import ArrivalTrace
+from eesim.workload.arrivals import ArrivalTrace, ClosedLoop
 from eesim.workload.exits import ExitCounts, ExitShares, ExitTrace, FixedExit
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
@@ -92,7 +92,7 @@ def short_traces(document: Document, spec: ScenarioSpec, traces: Traces) -> list
     return found
 
 
-def notes_of(spec: ScenarioSpec, profile: Profile, mapping: Mapping, network: Network) -> tuple[str, ...]:
+def notes_of(spec: ScenarioSpec, profile: Profile, mapping: Mapping, network: Network, policy: Policy) -> tuple[str, ...]:
     """What the user should know: estimates, assumptions, inputs without effect."""
     notes = []
     pairs = zip(network.segment_names, mapping.pes, mapping.segment_opp_hz, strict=True)
@@ -106,4 +106,9 @@ def notes_of(spec: ScenarioSpec, profile: Profile, mapping: Mapping, network: Ne
     static = len(set(zip(mapping.pes, mapping.segment_opp_hz, strict=True))) == len(set(mapping.pes))
     if not spec.physics.dvfs_delay and static:
         notes.append("physics.dvfs_delay has no effect: no PE changes its operating point")
+    if isinstance(spec.stream.arrivals, ClosedLoop):
+        if policy.frame_gate == "open" and policy.frames_in_flight == "unbounded":
+            notes.append("closed loop: one frame in flight at a time, because the policy sets no other limit")
+        if policy.queue != Queue():
+            notes.append("policy.queue has no effect: a closed loop makes no frame that would have to wait")
     return tuple(notes)

@@ -217,7 +217,7 @@ def resolve(document: Document, beside: Path) -> Scenario:
             "network": str(network_file),
             "profile": str(profile_file),
         },
-        notes=notes_of(spec, profile, mapping, network),
+        notes=notes_of(spec, profile, mapping, network, policy),
     )
 
 

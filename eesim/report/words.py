@@ -1,0 +1,112 @@
+"""A scenario in words: mapping, policy and stream, for people who did not write the file."""
+
+from __future__ import annotations
+
+from eesim.mapping.policy import Policy, Queue, resolve_policy
+from eesim.metrics.statistics import Estimate
+from eesim.report.numbers import duration, number, percent
+from eesim.scenario.load import Scenario
+from eesim.units import format_frequency, format_rate
+from eesim.workload.arrivals import ArrivalTrace, ClosedLoop, Periodic, Poisson
+from eesim.workload.exits import ExitCounts, ExitShares, ExitTrace, FixedExit
+from eesim.workload.stream import Exponential, Lognormal
+
+NS_PER_S = 1_000_000_000
+
+MANY = 60
+"""Letters of an order string beyond which it is cut."""
+
+
+def shortened(text: str, length: int) -> str:
+    """Return a text, or its beginning and ``...``."""
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def mapping_words(scenario: Scenario) -> str:
+    """``BGLGLGL at B 1800 MHz, L 1416 MHz, G 800 MHz``."""
+    mapping = scenario.mapping
+    clocks: dict[str, set[int]] = {name: set() for name in scenario.board.pes}
+    for pe, clock in zip(mapping.pes, mapping.segment_opp_hz, strict=True):
+        clocks[pe].add(clock)
+    used = [
+        f"{pe} {' and '.join(format_frequency(hz) for hz in sorted(at))}" for pe, at in clocks.items() if at
+    ]
+    text = f"{shortened(mapping.order, MANY)} at {', '.join(used)}"
+    if not all(mapping.enabled_exits):
+        names = zip(scenario.network.exit_names, mapping.enabled_exits, strict=True)
+        text += f"; exits in use: {', '.join(name for name, on in names if on)}"
+    return text
+
+
+def policy_words(policy: Policy) -> str:
+    """Name of the preset, and the switches that differ from it: ``cooperative, but cancellation: none``."""
+    preset = resolve_policy(policy.preset)
+    changed = [
+        f"{name.replace('_', ' ')}: {_switch(getattr(policy, name))}"
+        for name in Policy.model_fields
+        if getattr(policy, name) != getattr(preset, name)
+    ]
+    return policy.preset if not changed else f"{policy.preset}, but {', '.join(changed)}"
+
+
+def _switch(value: object) -> str:
+    if isinstance(value, Queue):
+        return f"{value.capacity}, {value.full.replace('_', ' ')} when full"
+    return str(value).replace("_", " ")
+
+
+def physics_words(scenario: Scenario) -> str:
+    """Terms of the board that are switched off; empty if none is."""
+    off = [name.replace("_", " ") for name, on in scenario.spec.physics.model_dump().items() if not on]
+    return ", ".join(off)
+
+
+def stream_words(scenario: Scenario) -> str:
+    """When frames arrive, how exits are drawn, how service times vary."""
+    stream = scenario.spec.stream
+    parts = [_arrivals(stream.arrivals), _exits(stream.exits, scenario)]
+    match stream.noise:
+        case Exponential():
+            parts.append("exponential service times")
+        case Lognormal(cv=cv):
+            parts.append(f"lognormal service times, spread {cv * 100:.4g} % of the mean")
+    return "; ".join(parts)
+
+
+def _arrivals(model: Periodic | Poisson | ClosedLoop | ArrivalTrace) -> str:
+    match model:
+        case Periodic():
+            rate = model.exact_rate
+            text = f"a frame every {duration(float(NS_PER_S / rate))} ({format_rate(rate)})"
+            return f"{text}, up to {duration(model.jitter)} late" if model.jitter else text
+        case Poisson():
+            return f"frames at random, {format_rate(model.rate)} on average (Poisson)"
+        case ClosedLoop():
+            return "the next frame as soon as it is let in (closed loop)"
+        case ArrivalTrace():
+            return f"frames as in {model.path.name}"
+
+
+def _exits(model: ExitCounts | ExitShares | FixedExit | ExitTrace, scenario: Scenario) -> str:
+    match model:
+        case ExitCounts():
+            return f"exits dealt from {sum(model.counts):,} counted frames"
+        case ExitShares():
+            return f"exits drawn with shares {', '.join(percent(float(share)) for share in model.shares)}"
+        case FixedExit():
+            return f"every frame takes {scenario.network.exit_names[model.exit - 1]}"
+        case ExitTrace():
+            return f"exits as in {model.path.name}"
+
+
+def certainty_words(sure: bool | None) -> str:
+    """Where the interval lies with respect to a limit."""
+    return {True: "on one side", False: "on both sides", None: "none"}[sure]
+
+
+def spread_words(worst: Estimate) -> str:
+    """Smallest and largest of the replications' worst values; empty for a single replication."""
+    if worst.ci_low is None or worst.ci_high is None:
+        return ""
+    low, high = number(worst.ci_low), number(worst.ci_high)
+    return "± 0" if worst.ci_low == worst.ci_high else f"{low} to {high}"

@@ -1,0 +1,204 @@
+"""Random boards, networks, mappings, policies and streams, as a user would write them.
+
+Times are few and small, so that many things happen at the same instant: there the order is hardest to get right.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+ASSUMED = {"kind": "assumed"}
+CLOCKS = ("500 MHz", "1000 MHz", "2000 MHz")
+
+Document = dict[str, Any]
+
+
+@st.composite
+def elements(draw: st.DrawFn, names: list[str], name: str) -> Document:
+    """One processing element."""
+    clocks = CLOCKS[-draw(st.integers(1, 3)) :]
+    opps = [
+        {"frequency": clock, "voltage": "1 V", "active_power": f"{100 * (i + 1)} mW"} for i, clock in enumerate(clocks)
+    ]
+    pe: Document = {
+        "kind": "cpu",
+        "servers": draw(st.sampled_from([1, 1, 1, 2, 3])),
+        "opps": {"origin": ASSUMED, "power_origin": ASSUMED, "table": opps},
+        "frequency_law": {"fixed_share": 0.5, "origin": ASSUMED},
+        "idle_power": {"value": "10 mW", "origin": ASSUMED},
+    }
+    if draw(st.booleans()):
+        delay = draw(st.integers(0, 8))
+        pe["dvfs"] = {"up": f"{delay} us", "down": "1 us", "same_voltage": f"{delay // 2} us", "origin": ASSUMED}
+    hosts = [other for other in names if other != name]
+    if hosts and draw(st.booleans()):
+        host = draw(st.sampled_from(hosts))
+        effect = {
+            "slows_host": {"factor": 1.5},
+            "slows_self": {"factor": 1.25},
+            "host_power": "50 mW/GHz",
+            "origin": ASSUMED,
+        }
+        pe |= {"host": host, "hosts": {host: effect}}
+    return pe
+
+
+@st.composite
+def boards(draw: st.DrawFn) -> Document:
+    """A board of one to five PEs, some of which slow each other."""
+    names = list("ABCDE"[: draw(st.integers(1, 5))])
+    factor = st.sampled_from([1.0, 1.25, 1.6, 3.0])
+    pairs = {v: {a: draw(factor) for a in names if a != v and draw(st.booleans())} for v in names}
+    routes = {
+        f"{a}->{b}": {
+            "fixed": f"{draw(st.integers(0, 4))} us",
+            "per_byte": "1 us/kB",
+            "link": draw(st.sampled_from(["bus", "lane"])),
+            "origin": ASSUMED,
+        }
+        for a, b in permutations(names, 2)
+    }
+    exclusive = [draw(st.permutations(names))[:2]] if len(names) > 1 and draw(st.integers(0, 3)) == 0 else []
+    return {
+        "eesim": 1,
+        "name": "toy",
+        "base_power": {"value": "1 W", "origin": ASSUMED},
+        "pes": {name: draw(elements(names, name)) for name in names},
+        "contention": {"pairs": pairs, "origin": ASSUMED},
+        "transfers": {
+            "charge": draw(st.sampled_from(["sender", "receiver", "link", "delay"])),
+            "charge_origin": ASSUMED,
+            "routes": routes,
+        },
+        "exclusive": exclusive,
+    }
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Document:
+    """A backbone of up to six segments with branches of one or two."""
+    segments: list[Document] = []
+    for k in range(1, draw(st.integers(1, 6)) + 1):
+        size, kernels = f"{draw(st.integers(0, 4))} kB", draw(st.integers(1, 4))
+        segments.append({"name": f"b{k}", "output": size, "kernels": kernels})
+        for part in range(draw(st.sampled_from([0, 1, 1, 2]))):
+            after = f"e{k}_{part - 1}" if part else f"b{k}"
+            segments.append({"name": f"e{k}_{part}", "after": after, "output": size, "kernels": kernels})
+        if segments[-1]["name"] != f"b{k}":
+            segments[-1]["exit"] = f"exit{k}"
+    # What follows the last backbone segment would follow the final exit.
+    while segments[-1]["name"][0] != "b":
+        segments.pop()
+    segments[-1]["exit"] = "final"
+    return {"eesim": 1, "name": "net", "origin": ASSUMED, "input": "1 kB", "segments": segments}
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Document:
+    """Every switch, except what contradicts itself or needs a trace."""
+    decide = draw(st.booleans())
+    blocking = decide and draw(st.booleans())
+    capacity = st.sampled_from(["unbounded", "unbounded", 0, 1, 2])
+    full = st.sampled_from(["block", "drop_newest", "drop_oldest"])
+    queues = st.fixed_dictionaries({"capacity": capacity, "full": full})
+    return {
+        "exit_decision": "decide" if decide else "none",
+        "speculation": "blocking" if blocking else "parallel",
+        "cancellation": draw(st.sampled_from(["none", "queued", "running"])),
+        "abort_at": draw(st.sampled_from(["kernel", "once"])),
+        "send_policy": draw(st.sampled_from(["after_segment", "after_subgraph"])),
+        "merge_order": "exit_first" if blocking else draw(st.sampled_from(["exit_first", "coup_dfs"])),
+        "frame_gate": draw(st.sampled_from(["open", "first_subgraph", "last_subgraph", "all"])),
+        "frames_in_flight": draw(st.sampled_from(["unbounded", 1, 2, 3])),
+        "queue": draw(queues),
+        "stage_queue": draw(queues),
+        "dispatch": draw(st.sampled_from(["oldest_frame", "fifo"])),
+    }
+
+
+@st.composite
+def streams(draw: st.DrawFn, n_exits: int) -> Document:
+    """Arrivals that load the platform, exits that are all taken, sometimes noise."""
+    period = draw(st.integers(1, 40))
+    arrivals = draw(
+        st.sampled_from(
+            [
+                {"kind": "periodic", "period": f"{period} us"},
+                {"kind": "periodic", "period": f"{period} us", "jitter": f"{period} us"},
+                {"kind": "poisson", "rate": f"{1000 / period:.3f} kHz"},
+                {"kind": "closed_loop"},
+            ]
+        )
+    )
+    exits = draw(
+        st.sampled_from(
+            [
+                {"kind": "counts", "counts": list(range(1, n_exits + 1))},
+                {"kind": "fixed", "exit": draw(st.integers(1, n_exits))},
+            ]
+        )
+    )
+    stream: Document = {"arrivals": arrivals, "exits": exits}
+    noise = draw(st.sampled_from([None, None, {"kind": "exponential"}, {"kind": "lognormal", "cv": 0.5}]))
+    return stream if noise is None else {**stream, "noise": noise}
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> dict[str, Document]:
+    """A scenario and everything that it refers to."""
+    board, network = draw(boards()), draw(networks())
+    names = [segment["name"] for segment in network["segments"]]
+    pes = list(board["pes"])
+    table = {name: {pe: f"{draw(st.sampled_from([0, 1, 2, 3, 5, 5, 8]))} us" for pe in pes} for name in names}
+    mapping = {name: draw(st.sampled_from(pes)) for name in names}
+    opp = {
+        key: draw(st.sampled_from(board["pes"][pe]["opps"]["table"]))["frequency"]
+        for key, pe in [*((pe, pe) for pe in pes), *mapping.items()]
+        if draw(st.integers(0, 2)) == 0
+    }
+    exits = [segment["exit"] for segment in network["segments"] if "exit" in segment]
+    enabled = [name for name in exits if name == "final" or draw(st.integers(0, 4))]
+    return {
+        "board": board,
+        "network": network,
+        "profile": {
+            "eesim": 1,
+            "network": "net",
+            "origin": ASSUMED,
+            "clocks": {"at": dict.fromkeys(pes, CLOCKS[-1]), "origin": ASSUMED},
+            "times": table,
+        },
+        "scenario": {
+            "eesim": 1,
+            "board": "toy/board.yaml",
+            "network": "net.yaml",
+            "mapping": {"segments": mapping, "opp": opp, "exits": enabled},
+            "policy": draw(policies()),
+            "physics": {"transfers": draw(st.booleans()), "contention": draw(st.booleans())},
+            "stream": draw(streams(len(exits))),
+            "run": {
+                "frames": draw(st.integers(1, 40)),
+                "seed": draw(st.integers(0, 3)),
+                "warmup": "none",
+                "replications": 1,
+            },
+        },
+    }
+
+
+def write_world(world: dict[str, Document], folder: Path) -> Path:
+    """Write the files (JSON is YAML) and return the scenario's path."""
+    (folder / "toy" / "profiles").mkdir(parents=True)
+    for name, path in (
+        ("board", folder / "toy" / "board.yaml"),
+        ("profile", folder / "toy" / "profiles" / "net.yaml"),
+        ("network", folder / "net.yaml"),
+        ("scenario", folder / "scenario.yaml"),
+    ):
+        path.write_text(json.dumps(world[name]))
+    return folder / "scenario.yaml"

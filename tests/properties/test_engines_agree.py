@@ -1,0 +1,68 @@
+"""The two engines give the same event log, records and counters, to the bit, for any scenario."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from eesim.engine.simulate import EngineName, make_engine
+from eesim.errors import SimulationDeadlock
+from eesim.plan.lower import lower
+from eesim.plan.plan import Draws
+from eesim.scenario.load import Scenario, load
+from tests.plans import blocks
+from tests.properties.documents import Document, worlds, write_world
+
+
+def load_world(world: dict[str, Document]) -> Scenario:
+    with tempfile.TemporaryDirectory() as folder:
+        return load(write_world(world, Path(folder)))
+
+
+def history(scenario: Scenario, engine_name: EngineName, size: int) -> tuple[list[Any], str]:
+    """Everything that an engine tells, with the stream cut into blocks of ``size`` frames."""
+    lowered = lower(scenario)
+    engine = make_engine(engine_name, lowered.plan, log=True)
+    told: list[Any] = []
+    stopped = ""
+    for frames in scenario.stream.blocks(scenario.n_frames, seed=scenario.spec.run.seed, replication=0):
+        try:
+            for part in blocks(lowered.draws(frames), size):
+                engine.feed(part, final=False)
+                told += [*engine.counters()]
+            empty = np.zeros(0, np.int64)
+            engine.feed(Draws(empty, empty, np.zeros((0, lowered.plan.n_nodes), np.int64)), final=True)
+        except SimulationDeadlock as deadlock:
+            stopped = f"{deadlock.frames_in_flight} {deadlock.blocked}"
+    told += [engine.take_log(), engine.take_records(), *engine.counters()]
+    return told, stopped
+
+
+def assert_same(scenario: Scenario, size: int) -> None:
+    reference, stopped = history(scenario, "reference", size)
+    compiled, stopped_too = history(scenario, "compiled", size)
+    assert stopped == stopped_too
+    assert len(reference) == len(compiled)
+    for expected, got in zip(reference, compiled, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+
+
+@settings(max_examples=150, **COMMON)
+@given(worlds())
+def test_engines_agree_to_the_bit(world: dict[str, Document]) -> None:
+    assert_same(load_world(world), 7)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000, **COMMON)
+@given(worlds())
+def test_engines_agree_to_the_bit_on_many_worlds(world: dict[str, Document]) -> None:
+    assert_same(load_world(world), 5)
