@@ -1,6 +1,8 @@
 """Random boards, networks, mappings, policies and streams, as a user would write them.
 
 Times are few and small, so that many things happen at the same instant: there the order is hardest to get right.
+Networks, boards and streams are never trivial, because small examples say nothing about queues, cancellation and
+contention.
 """
 
 from __future__ import annotations
@@ -50,8 +52,8 @@ def elements(draw: st.DrawFn, names: list[str], name: str) -> Document:
 
 @st.composite
 def boards(draw: st.DrawFn) -> Document:
-    """A board of one to five PEs, some of which slow each other."""
-    names = list("ABCDE"[: draw(st.integers(1, 5))])
+    """A board of two to five PEs, some of which slow each other."""
+    names = list("ABCDE"[: draw(st.sampled_from([3, 2, 4, 5]))])
     factor = st.sampled_from([1.0, 1.25, 1.6, 3.0])
     pairs = {v: {a: draw(factor) for a in names if a != v and draw(st.booleans())} for v in names}
     routes = {
@@ -81,12 +83,12 @@ def boards(draw: st.DrawFn) -> Document:
 
 @st.composite
 def networks(draw: st.DrawFn) -> Document:
-    """A backbone of up to six segments with branches of one or two."""
+    """A backbone of three to six segments with branches of one or two."""
     segments: list[Document] = []
-    for k in range(1, draw(st.integers(1, 6)) + 1):
+    for k in range(1, draw(st.integers(3, 6)) + 1):
         size, kernels = f"{draw(st.integers(0, 4))} kB", draw(st.integers(1, 4))
         segments.append({"name": f"b{k}", "output": size, "kernels": kernels})
-        for part in range(draw(st.sampled_from([0, 1, 1, 2]))):
+        for part in range(draw(st.sampled_from([1, 2, 1, 0] if k > 1 else [1, 2]))):
             after = f"e{k}_{part - 1}" if part else f"b{k}"
             segments.append({"name": f"e{k}_{part}", "after": after, "output": size, "kernels": kernels})
         if segments[-1]["name"] != f"b{k}":
@@ -101,20 +103,20 @@ def networks(draw: st.DrawFn) -> Document:
 @st.composite
 def policies(draw: st.DrawFn) -> Document:
     """Every switch, except what contradicts itself or needs a trace."""
-    decide = draw(st.booleans())
-    blocking = decide and draw(st.booleans())
-    capacity = st.sampled_from(["unbounded", "unbounded", 0, 1, 2])
+    decide = draw(st.sampled_from([True, True, True, False]))
+    blocking = decide and draw(st.sampled_from([False, False, True]))
+    capacity = st.sampled_from([1, 0, 2, "unbounded", "unbounded"])
     full = st.sampled_from(["block", "drop_newest", "drop_oldest"])
     queues = st.fixed_dictionaries({"capacity": capacity, "full": full})
     return {
         "exit_decision": "decide" if decide else "none",
         "speculation": "blocking" if blocking else "parallel",
-        "cancellation": draw(st.sampled_from(["none", "queued", "running"])),
+        "cancellation": draw(st.sampled_from(["running", "queued", "none"])),
         "abort_at": draw(st.sampled_from(["kernel", "once"])),
         "send_policy": draw(st.sampled_from(["after_segment", "after_subgraph"])),
         "merge_order": "exit_first" if blocking else draw(st.sampled_from(["exit_first", "coup_dfs"])),
-        "frame_gate": draw(st.sampled_from(["open", "first_subgraph", "last_subgraph", "all"])),
-        "frames_in_flight": draw(st.sampled_from(["unbounded", 1, 2, 3])),
+        "frame_gate": draw(st.sampled_from(["open", "open", "first_subgraph", "last_subgraph", "all"])),
+        "frames_in_flight": draw(st.sampled_from(["unbounded", 3, 2, 1])),
         "queue": draw(queues),
         "stage_queue": draw(queues),
         "dispatch": draw(st.sampled_from(["oldest_frame", "fifo"])),
@@ -124,7 +126,7 @@ def policies(draw: st.DrawFn) -> Document:
 @st.composite
 def streams(draw: st.DrawFn, n_exits: int) -> Document:
     """Arrivals that load the platform, exits that are all taken, sometimes noise."""
-    period = draw(st.integers(1, 40))
+    period = draw(st.integers(4, 12) | st.integers(1, 40))
     arrivals = draw(
         st.sampled_from(
             [
@@ -138,7 +140,7 @@ def streams(draw: st.DrawFn, n_exits: int) -> Document:
     exits = draw(
         st.sampled_from(
             [
-                {"kind": "counts", "counts": list(range(1, n_exits + 1))},
+                {"kind": "counts", "counts": list(range(n_exits, 0, -1))},
                 {"kind": "fixed", "exit": draw(st.integers(1, n_exits))},
             ]
         )
@@ -154,15 +156,16 @@ def worlds(draw: st.DrawFn) -> dict[str, Document]:
     board, network = draw(boards()), draw(networks())
     names = [segment["name"] for segment in network["segments"]]
     pes = list(board["pes"])
-    table = {name: {pe: f"{draw(st.sampled_from([0, 1, 2, 3, 5, 5, 8]))} us" for pe in pes} for name in names}
-    mapping = {name: draw(st.sampled_from(pes)) for name in names}
+    table = {name: {pe: f"{draw(st.sampled_from([5, 3, 8, 2, 1, 5, 0]))} us" for pe in pes} for name in names}
+    # Neighbours on different PEs run side by side: start from that and let the draw move segments.
+    mapping = {name: pes[(i + draw(st.sampled_from([0, 0, 1, 2]))) % len(pes)] for i, name in enumerate(names)}
     opp = {
         key: draw(st.sampled_from(board["pes"][pe]["opps"]["table"]))["frequency"]
         for key, pe in [*((pe, pe) for pe in pes), *mapping.items()]
         if draw(st.integers(0, 2)) == 0
     }
     exits = [segment["exit"] for segment in network["segments"] if "exit" in segment]
-    enabled = [name for name in exits if name == "final" or draw(st.integers(0, 4))]
+    enabled = [name for name in exits if name == "final" or draw(st.sampled_from([True, True, True, False]))]
     return {
         "board": board,
         "network": network,
@@ -182,7 +185,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Document]:
             "physics": {"transfers": draw(st.booleans()), "contention": draw(st.booleans())},
             "stream": draw(streams(len(exits))),
             "run": {
-                "frames": draw(st.integers(1, 40)),
+                "frames": draw(st.integers(12, 40)),
                 "seed": draw(st.integers(0, 3)),
                 "warmup": "none",
                 "replications": 1,

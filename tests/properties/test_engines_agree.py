@@ -55,7 +55,7 @@ def assert_same(scenario: Scenario, size: int) -> None:
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 
 
-@settings(max_examples=150, **COMMON)
+@settings(max_examples=300, **COMMON)
 @given(worlds())
 def test_engines_agree_to_the_bit(world: dict[str, Document]) -> None:
     assert_same(load_world(world), 7)
