@@ -24,6 +24,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 from filelock import FileLock
+from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -57,8 +58,28 @@ def kernel(function: Function) -> Function:
     if DISABLED:
         return function
     numba.config.CACHE_DIR = str(CACHE_DIR)  # type: ignore[attr-defined]
-    compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)(function)
     return cast("Function", compiled)
+
+
+@intrinsic
+def _pointer(_: Any, array: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.make_array(signature.args[0])(context, builder, args[0]).data
+
+    return numba.types.CPointer(array.dtype)(array), generate  # type: ignore[no-untyped-call]
+
+
+def _itself(array: Any) -> Any:
+    return array
+
+
+pointer: Callable[[Any], Any] = _itself if DISABLED else _pointer  # type: ignore[assignment]
+"""Where a C-contiguous array begins, for use inside kernels only.
+
+Indexing a pointer is a plain load or store; indexing an array adds a test for negative indices to each
+access, and a call passes each array as seven values.
+"""
 
 
 class WarmOnce:

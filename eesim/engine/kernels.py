@@ -9,7 +9,7 @@ node, ``r`` a resource and ``v`` a server, each as an offset into ``m``.
 from __future__ import annotations
 
 from eesim.engine import layout as c
-from eesim.engine.jit import kernel
+from eesim.engine.jit import kernel, pointer
 from eesim.engine.queues import before, push, remove
 from eesim.plan.plan import (
     FULL_SPEED,
@@ -609,26 +609,8 @@ def cramped(m: IntArray) -> bool:
 
 
 @kernel
-def advance(m: IntArray, arrival: IntArray, draw: IntArray, first: int, final: bool) -> int:
-    """Simulate until the last known frame has arrived or, if ``final``, until nothing is left to do.
-
-    Parameters
-    ----------
-    m
-        The arena; updated in place.
-    arrival, draw
-        (F,) instants and exit draws of frames ``first`` to ``first + F - 1``.
-    first
-        Number of the first of these frames.
-    final
-        No more frames will come.
-
-    Returns
-    -------
-    int
-        ``FED``, ``FINISHED``, ``STUCK`` or ``CRAMPED``.
-    """
-    known = first + arrival.shape[0]
+def simulate(m: IntArray, arrival: IntArray, draw: IntArray, first: int, known: int, final: bool) -> int:
+    """Run the main loop for `advance`, which knows frames below ``known``, on pointers in place of arrays."""
     servers = m[c.SERVERS]
     servers_end = servers + m[c.N_SERVERS] * c.SERVER_WIDTH
     while True:
@@ -668,3 +650,26 @@ def advance(m: IntArray, arrival: IntArray, draw: IntArray, first: int, final: b
             finish_server(m, server)
         if m[c.N_PENDING] > 0:
             admit_pending(m)
+
+
+@kernel
+def advance(m: IntArray, arrival: IntArray, draw: IntArray, first: int, final: bool) -> int:
+    """Simulate until the last known frame has arrived or, if ``final``, until nothing is left to do.
+
+    Parameters
+    ----------
+    m
+        The arena; updated in place.
+    arrival, draw
+        (F,) instants and exit draws of frames ``first`` to ``first + F - 1``.
+    first
+        Number of the first of these frames.
+    final
+        No more frames will come.
+
+    Returns
+    -------
+    int
+        ``FED``, ``FINISHED``, ``STUCK`` or ``CRAMPED``.
+    """
+    return simulate(pointer(m), pointer(arrival), pointer(draw), first, first + arrival.shape[0], final)
