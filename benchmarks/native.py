@@ -15,7 +15,7 @@ import numpy as np
 from eesim.engine.protocol import Counters
 from eesim.plan.plan import RECORD_COLUMNS, Draws, IntArray, Plan
 
-FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
+FLAGS = ("-O3", "-shared", "-fPIC")
 REFUSALS = {
     1: "it does not simulate such plans in full",
     2: "out of memory",

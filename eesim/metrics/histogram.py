@@ -30,9 +30,16 @@ def _bins(values: IntArray) -> IntArray:
 
 
 class Histogram:
-    """Non-negative integers, kept or counted."""
+    """Non-negative integers, kept or counted.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    limit
+        Values that are kept as they are.
+    """
+
+    def __init__(self, limit: int = EXACT_LIMIT) -> None:
+        self._limit = limit
         self._kept: list[IntArray] = []
         self._sorted: IntArray | None = None
         self._counts: IntArray | None = None
@@ -57,7 +64,7 @@ class Histogram:
         self._sorted = None
         if self._counts is None:
             self._kept.append(values)
-            if self.n > EXACT_LIMIT:
+            if self.n > self._limit:
                 self._counts = np.zeros(0, np.int64)
                 for kept in self._kept:
                     self._count(kept)

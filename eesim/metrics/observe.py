@@ -8,7 +8,7 @@ import numpy as np
 
 from eesim.base import IntArray
 from eesim.engine.protocol import Counters
-from eesim.metrics.histogram import Histogram
+from eesim.metrics.histogram import EXACT_LIMIT, Histogram
 from eesim.metrics.statistics import mser5
 from eesim.plan.plan import RECORD_COLUMNS, Status
 
@@ -39,11 +39,13 @@ class Tally:
         Exits that can answer.
     deadline_ns
         Latency beyond which an answer is a miss; None if there is no deadline.
+    limit
+        Latencies that are kept as they are.
     """
 
-    def __init__(self, n_exits: int, deadline_ns: int | None) -> None:
-        self.latency = Histogram()
-        self.by_exit = [Histogram() for _ in range(n_exits)]
+    def __init__(self, n_exits: int, deadline_ns: int | None, limit: int = EXACT_LIMIT) -> None:
+        self.latency = Histogram(limit)
+        self.by_exit = [Histogram(limit) for _ in range(n_exits)]
         self.parts_ns = dict.fromkeys(PARTS, 0)
         self.answered = 0
         self.dropped = 0
@@ -133,7 +135,7 @@ class Observer:
         self._cut: int | None = None if warmup == "auto" else 0 if warmup == "none" else int(warmup)
         self._snapshots: list[Snapshot] = []
         self._tally = Tally(n_exits, deadline_ns)
-        self._batches = [Tally(n_exits, deadline_ns) for _ in range(BATCHES if batches else 0)]
+        self._batches = [Tally(n_exits, deadline_ns, EXACT_LIMIT // BATCHES) for _ in range(BATCHES if batches else 0)]
 
     def snapshot(self, frame: int, counters: Counters) -> None:
         """Note the totals when ``frame`` frames have arrived; a warm-up can end at any of these."""

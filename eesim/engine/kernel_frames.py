@@ -1,0 +1,248 @@
+"""Frames in the compiled engine: admit, release, decide, answer, drop, close, leave.
+
+By convention ``s`` is a slot, ``t`` a task, ``n`` a node, ``r`` a resource and ``v`` a server, each as an offset into
+``m``.
+"""
+
+from __future__ import annotations
+
+from eesim.engine import layout as c
+from eesim.engine.jit import kernel
+from eesim.engine.kernel_servers import has_room, note, note_task, stop, task_work, unblock
+from eesim.engine.queues import push, remove
+from eesim.plan.plan import (
+    FULL_SPEED,
+    PURE_DELAY,
+    Cancellation,
+    Dispatch,
+    EventKind,
+    IntArray,
+    NodeKind,
+    Status,
+    WhenFull,
+)
+
+ADMIT = int(EventKind.ADMIT)
+READY = int(EventKind.READY)
+START = int(EventKind.START)
+CANCEL = int(EventKind.CANCEL)
+ANSWER = int(EventKind.ANSWER)
+DROP = int(EventKind.DROP)
+LEAVE = int(EventKind.LEAVE)
+FIFO = int(Dispatch.FIFO)
+CANCEL_NOTHING = int(Cancellation.NONE)
+STOP_AT_KERNEL = int(Cancellation.RUNNING_AT_KERNEL)
+BLOCKING = int(WhenFull.BLOCK)
+DROP_NEWEST = int(WhenFull.DROP_NEWEST)
+TRANSFER = int(NodeKind.TRANSFER)
+ANSWERED = int(Status.ANSWERED)
+DROPPED = int(Status.DROPPED)
+
+
+@kernel
+def leave(m: IntArray, s: int) -> None:
+    """The frame in slot ``s`` is over."""
+    if m[c.LOGGING]:
+        note(m, LEAVE, m[s + c.SLOT_FRAME], -1, -1)
+    m[c.IN_FLIGHT] -= 1
+    m[s + c.SLOT_USED] = 0
+    m[s + c.SLOT_NEXT_FREE] = m[c.FREE_SLOT]
+    m[c.FREE_SLOT] = s
+    m[c.N_FREE] += 1
+
+
+@kernel
+def count_for_gate(m: IntArray, s: int, n: int) -> None:
+    """Node ``n`` of the frame in slot ``s`` no longer holds the gate."""
+    if m[c.GATE_SLOT] == s:
+        m[c.GATE_LEFT] -= m[n + c.NODE_GATE]
+
+
+@kernel
+def cancel(m: IntArray, t: int) -> None:
+    """Task ``t``, which has not started, never will."""
+    n = m[t + c.TASK_NODE]
+    if m[t + c.TASK_STATUS] == c.READY:
+        r = m[n + c.NODE_RESOURCE]
+        remove(m, m[r + c.RES_HEAP], m[r + c.RES_WAITING], m[t + c.TASK_PLACE])
+        m[r + c.RES_WAITING] -= 1
+        if m[c.LOGGING]:
+            note_task(m, CANCEL, t, m[r + c.RES_INDEX])
+    m[t + c.TASK_STATUS] = c.CANCELLED
+    count_for_gate(m, m[t + c.TASK_SLOT], n)
+
+
+@kernel
+def close(m: IntArray, s: int) -> None:
+    """Cancel what the frame in slot ``s`` has not started."""
+    t = s + c.SLOT_WIDTH
+    for _ in range(m[c.N_NODES]):
+        if m[t + c.TASK_STATUS] <= c.READY:
+            cancel(m, t)
+        t += c.TASK_WIDTH
+    m[s + c.SLOT_CLOSED] = 1
+    stopping = m[c.CANCELLATION] >= STOP_AT_KERNEL and m[s + c.SLOT_RUNNING] > 0
+    if not stopping and m[c.N_BLOCKED] == 0:
+        return
+    for i in range(m[c.N_SERVERS]):
+        v = m[c.SERVERS] + i * c.SERVER_WIDTH
+        t = m[v + c.SERVER_TASK]
+        if t == c.NOBODY or m[t + c.TASK_SLOT] != s:
+            continue
+        if m[v + c.SERVER_BLOCKED]:
+            unblock(m, v)
+        elif stopping:
+            stop(m, v)
+
+
+@kernel
+def write_record(m: IntArray, frame: int, arrival: int, reached: int, status: int) -> int:
+    """Begin a frame's record, with no parts of latency; return its row."""
+    row = m[c.RECORDS] + m[c.N_RECORDS] * c.RECORD_WIDTH
+    m[c.N_RECORDS] += 1
+    m[row] = frame
+    m[row + 1] = arrival
+    m[row + 2] = m[c.NOW]
+    m[row + 3] = reached
+    m[row + 4] = status
+    m[row + 5] = 0
+    m[row + 6] = 0
+    m[row + 7] = 0
+    return row
+
+
+@kernel
+def end_frame(m: IntArray, s: int, reached: int, status: int) -> int:
+    """The frame in slot ``s`` has its answer, or none: charge what it wasted; return its record."""
+    t = s + c.SLOT_WIDTH
+    for _ in range(m[c.N_NODES]):
+        n = m[t + c.TASK_NODE]
+        if m[t + c.TASK_STATUS] == c.DONE and m[n + c.NODE_NEED] > reached:
+            m[n + c.NODE_WASTED] += m[t + c.TASK_END] - m[t + c.TASK_START]
+        t += c.TASK_WIDTH
+    m[s + c.SLOT_ENDED] = 1
+    m[s + c.SLOT_EXIT] = reached
+    return write_record(m, m[s + c.SLOT_FRAME], m[s + c.SLOT_ARRIVAL], reached, status)
+
+
+@kernel
+def answer(m: IntArray, t: int, reached: int) -> None:
+    """The frame of task ``t`` answers at exit ``reached`` because ``t`` is done."""
+    s = m[t + c.TASK_SLOT]
+    if m[c.LOGGING]:
+        note_task(m, ANSWER, t, reached)
+    row = end_frame(m, s, reached, ANSWERED)
+    while t != c.NOBODY:
+        part = 7 if m[m[t + c.TASK_NODE] + c.NODE_KIND] == TRANSFER else 6
+        m[row + part] += m[t + c.TASK_NOMINAL]
+        cause = m[t + c.TASK_CAUSE]
+        since = m[s + c.SLOT_ARRIVAL] if cause == c.NOBODY else m[cause + c.TASK_END]
+        m[row + 5] += m[t + c.TASK_START] - since
+        t = cause
+    if m[c.CANCELLATION] != CANCEL_NOTHING:
+        close(m, s)
+
+
+@kernel
+def decide(m: IntArray, t: int, e: int) -> None:
+    """Task ``t`` has completed exit ``e``: see whether its frame answers."""
+    s = m[t + c.TASK_SLOT]
+    draw = m[s + c.SLOT_DRAW]
+    if m[c.FIRST_CONFIDENT]:
+        if (draw >> e) & 1:
+            answer(m, t, e)
+        return
+    e = m[s + c.SLOT_NEXT_EXIT]
+    left = s + m[c.EXIT_LEFT]
+    while e < m[c.N_EXITS] and m[left + e] == 0:
+        if e == draw:
+            answer(m, t, e)
+            return
+        e += 1
+    m[s + c.SLOT_NEXT_EXIT] = e
+
+
+@kernel
+def drop(m: IntArray, s: int) -> None:
+    """Give up the frame in slot ``s``."""
+    if not m[s + c.SLOT_ENDED]:
+        if m[c.LOGGING]:
+            note(m, DROP, m[s + c.SLOT_FRAME], -1, -1)
+        end_frame(m, s, -1, DROPPED)
+    close(m, s)
+    if m[s + c.SLOT_RUNNING] == 0:
+        leave(m, s)
+
+
+@kernel
+def make_room(m: IntArray, s: int, r: int) -> bool:
+    """Apply the dropping rule of a full resource ``r``; whether the frame in slot ``s`` survives it."""
+    victim = s
+    if m[c.STAGE_FULL] != DROP_NEWEST and m[r + c.RES_WAITING] > 0:
+        victim = m[m[m[r + c.RES_HEAP]] + c.TASK_SLOT]
+    drop(m, victim)
+    return victim != s
+
+
+@kernel
+def release(m: IntArray, t: int, delay_now: bool) -> None:
+    """Task ``t`` misses nothing any more: let it wait for its resource, or begin if it is a pure delay."""
+    s = m[t + c.TASK_SLOT]
+    n = m[t + c.TASK_NODE]
+    if delay_now:
+        m[t + c.TASK_STATUS] = c.RUNNING
+        m[t + c.TASK_START] = m[c.NOW]
+        m[t + c.TASK_NOMINAL] = (task_work(m, t, 0) + FULL_SPEED - 1) // FULL_SPEED
+        m[t + c.TASK_FOUND] = 0
+        m[s + c.SLOT_RUNNING] += 1
+        m[t + c.TASK_KEY] = m[c.NOW] + m[t + c.TASK_NOMINAL]
+        push(m, m[c.DELAYS], m[c.N_DELAYS], t)
+        m[c.N_DELAYS] += 1
+        if m[c.LOGGING]:
+            note_task(m, START, t, -1)
+        return
+    r = m[n + c.NODE_RESOURCE]
+    if m[c.STAGE_FULL] != BLOCKING and not has_room(m, r) and not make_room(m, s, r):
+        return
+    if m[c.DISPATCH] == FIFO:
+        m[t + c.TASK_KEY] = m[c.READY_COUNT]
+        m[c.READY_COUNT] += 1
+    else:
+        m[t + c.TASK_KEY] = m[s + c.SLOT_FRAME] * m[c.N_NODES] + m[n + c.NODE_RANK]
+    m[t + c.TASK_STATUS] = c.READY
+    push(m, m[r + c.RES_HEAP], m[r + c.RES_WAITING], t)
+    m[r + c.RES_WAITING] += 1
+    if m[c.LOGGING]:
+        note_task(m, READY, t, m[r + c.RES_INDEX])
+
+
+@kernel
+def admit(m: IntArray, frame: int, arrival: int, draw: int) -> None:
+    """Take a frame in: give it a slot and release its first node."""
+    s = m[c.FREE_SLOT]
+    m[c.FREE_SLOT] = m[s + c.SLOT_NEXT_FREE]
+    m[c.N_FREE] -= 1
+    m[s + c.SLOT_USED] = 1
+    m[s + c.SLOT_FRAME] = frame
+    m[s + c.SLOT_ARRIVAL] = arrival
+    m[s + c.SLOT_DRAW] = draw
+    m[s + c.SLOT_NEXT_EXIT] = 0
+    m[s + c.SLOT_ENDED] = 0
+    m[s + c.SLOT_CLOSED] = 0
+    m[s + c.SLOT_RUNNING] = 0
+    m[s + c.SLOT_LEFT] = m[c.N_NODES]
+    for e in range(m[c.N_EXITS]):
+        m[s + m[c.EXIT_LEFT] + e] = m[m[c.EXIT_NEED] + e]
+    first = s + c.SLOT_WIDTH
+    t = first
+    for _ in range(m[c.N_NODES]):
+        m[t + c.TASK_STATUS] = c.WAITING
+        m[t + c.TASK_MISSING] = m[m[t + c.TASK_NODE] + c.NODE_MISSING]
+        t += c.TASK_WIDTH
+    m[first + c.TASK_CAUSE] = c.NOBODY
+    m[c.IN_FLIGHT] += 1
+    m[c.GATE_SLOT] = s
+    m[c.GATE_LEFT] = m[c.GATE_NODES]
+    if m[c.LOGGING]:
+        note(m, ADMIT, frame, -1, -1)
+    release(m, first, m[m[c.NODES] + c.NODE_RESOURCE] == PURE_DELAY)

@@ -1,0 +1,174 @@
+"""Servers and resources in the compiled engine: start, stop, block, dispatch, retime; and the log.
+
+By convention ``s`` is a slot, ``t`` a task, ``n`` a node, ``r`` a resource and ``v`` a server, each as an offset into
+``m``.
+"""
+
+from __future__ import annotations
+
+from eesim.engine import layout as c
+from eesim.engine.jit import kernel
+from eesim.engine.queues import before, remove
+from eesim.plan.plan import FULL_SPEED, KEEP_STATE, UNBOUNDED, Cancellation, EventKind, IntArray
+
+START = int(EventKind.START)
+UNBLOCK = int(EventKind.UNBLOCK)
+STOP_AT_KERNEL = int(Cancellation.RUNNING_AT_KERNEL)
+
+
+@kernel
+def note(m: IntArray, kind: int, frame: int, node: int, place: int) -> None:
+    """Write one row of the event log."""
+    row = m[c.LOG] + m[c.N_LOG] * c.LOG_WIDTH
+    m[row] = m[c.NOW]
+    m[row + 1] = kind
+    m[row + 2] = frame
+    m[row + 3] = node
+    m[row + 4] = place
+    m[c.N_LOG] += 1
+
+
+@kernel
+def note_task(m: IntArray, kind: int, t: int, place: int) -> None:
+    """Write the log row of something that happens to task ``t``."""
+    note(m, kind, m[m[t + c.TASK_SLOT] + c.SLOT_FRAME], m[m[t + c.TASK_NODE] + c.NODE_INDEX], place)
+
+
+@kernel
+def has_room(m: IntArray, r: int) -> bool:
+    """Whether one more task may wait for resource ``r``."""
+    capacity = m[r + c.RES_CAPACITY]
+    return capacity == UNBOUNDED or m[r + c.RES_WAITING] < capacity + m[r + c.RES_IDLE]
+
+
+@kernel
+def task_work(m: IntArray, t: int, state: int) -> int:
+    """Work of task ``t`` on a resource found in ``state``, ns x ppm."""
+    n = m[t + c.TASK_NODE]
+    work_ns = m[m[n + c.NODE_WORK] + state]
+    if m[c.NOISE] == 0:
+        return work_ns * FULL_SPEED
+    row = m[m[t + c.TASK_SLOT] + c.SLOT_FRAME] - m[c.NOISE_FIRST]
+    return work_ns * m[m[c.NOISE] + row * m[c.N_NODES] + m[n + c.NODE_INDEX]]
+
+
+@kernel
+def stop(m: IntArray, v: int) -> None:
+    """Shorten the task that server ``v`` serves, as ``cancellation: running`` says."""
+    now = m[c.NOW]
+    speed = m[v + c.SERVER_SPEED]
+    left = m[v + c.SERVER_REMAINING] - (now - m[v + c.SERVER_SINCE]) * speed
+    m[v + c.SERVER_REMAINING] = left
+    m[v + c.SERVER_SINCE] = now
+    keep = 0
+    if m[c.CANCELLATION] == STOP_AT_KERNEL:
+        work = m[v + c.SERVER_WORK]
+        quantum = work // m[m[m[v + c.SERVER_TASK] + c.TASK_NODE] + c.NODE_KERNELS]
+        if quantum > 0:
+            done_work = work - left
+            keep = (done_work + quantum - 1) // quantum * quantum - done_work
+    if keep < left:
+        m[v + c.SERVER_REMAINING] = keep
+        m[v + c.SERVER_STOPPED] = 1
+        m[v + c.SERVER_FINISH] = now + (keep + speed - 1) // speed
+
+
+@kernel
+def unblock(m: IntArray, v: int) -> None:
+    """Server ``v`` no longer holds its finished task."""
+    if m[c.LOGGING]:
+        note_task(m, UNBLOCK, m[v + c.SERVER_TASK], m[v + c.SERVER_INDEX])
+    r = m[v + c.SERVER_RESOURCE]
+    m[r + c.RES_BLOCKED_NS] += m[c.NOW] - m[v + c.SERVER_SINCE]
+    m[r + c.RES_IDLE] += 1
+    m[v + c.SERVER_TASK] = c.NOBODY
+    m[v + c.SERVER_BLOCKED] = 0
+    m[c.N_BLOCKED] -= 1
+
+
+@kernel
+def start(m: IntArray, r: int) -> None:
+    """Start the first waiting task of resource ``r`` on its lowest idle server."""
+    v = m[r + c.RES_SERVER]
+    while m[v + c.SERVER_TASK] != c.NOBODY:
+        v += c.SERVER_WIDTH
+    t = m[m[r + c.RES_HEAP]]
+    remove(m, m[r + c.RES_HEAP], m[r + c.RES_WAITING], 0)
+    m[r + c.RES_WAITING] -= 1
+    state = m[r + c.RES_STATE]
+    work = task_work(m, t, state)
+    next_state = m[m[t + c.TASK_NODE] + c.NODE_STATE]
+    if next_state != KEEP_STATE:
+        m[r + c.RES_STATE] = next_state
+    m[t + c.TASK_STATUS] = c.RUNNING
+    m[t + c.TASK_START] = m[c.NOW]
+    m[t + c.TASK_NOMINAL] = (work + FULL_SPEED - 1) // FULL_SPEED
+    m[t + c.TASK_FOUND] = state
+    m[m[t + c.TASK_SLOT] + c.SLOT_RUNNING] += 1
+    m[v + c.SERVER_TASK] = t
+    m[v + c.SERVER_WORK] = work
+    m[v + c.SERVER_REMAINING] = work
+    m[v + c.SERVER_SINCE] = m[c.NOW]
+    m[v + c.SERVER_SPEED] = 0
+    m[v + c.SERVER_STOPPED] = 0
+    m[r + c.RES_IDLE] -= 1
+    if m[r + c.RES_BUSY] == 0:
+        m[c.MASK] += m[r + c.RES_BIT]
+    m[r + c.RES_BUSY] += 1
+    m[c.RETIME] = 1
+    if m[c.LOGGING]:
+        note_task(m, START, t, m[v + c.SERVER_INDEX])
+
+
+@kernel
+def excluded(m: IntArray, r: int) -> bool:
+    """Whether resource ``r`` must leave its exclusive group to another member."""
+    group = m[r + c.RES_GROUP]
+    if group < 0:
+        return False
+    first = m[m[r + c.RES_HEAP]]
+    for i in range(m[c.N_RESOURCES]):
+        other = m[c.RESOURCES] + i * c.RES_WIDTH
+        if other == r or m[other + c.RES_GROUP] != group:
+            continue
+        if m[other + c.RES_BUSY] > 0:
+            return True
+        waits = m[other + c.RES_WAITING] > 0 and m[other + c.RES_IDLE] > 0
+        if waits and before(m, m[m[other + c.RES_HEAP]], first):
+            return True
+    return False
+
+
+@kernel
+def dispatch(m: IntArray) -> bool:
+    """Start what can start; whether anything did."""
+    any_started = False
+    r = m[c.RESOURCES]
+    for _ in range(m[c.N_RESOURCES]):
+        while m[r + c.RES_WAITING] > 0 and m[r + c.RES_IDLE] > 0 and not excluded(m, r):
+            start(m, r)
+            any_started = True
+        r += c.RES_WIDTH
+    return any_started
+
+
+@kernel
+def retime(m: IntArray) -> None:
+    """Give every serving server the speed that the set of busy resources allows."""
+    now = m[c.NOW]
+    speeds = m[c.SPEEDS] + m[c.MASK] * m[c.N_RESOURCES]
+    for i in range(m[c.N_SERVERS]):
+        v = m[c.SERVERS] + i * c.SERVER_WIDTH
+        if m[v + c.SERVER_TASK] == c.NOBODY or m[v + c.SERVER_BLOCKED]:
+            continue
+        speed = m[speeds + m[m[v + c.SERVER_RESOURCE] + c.RES_INDEX]]
+        old = m[v + c.SERVER_SPEED]
+        if speed == old:
+            continue
+        left = m[v + c.SERVER_REMAINING] - (now - m[v + c.SERVER_SINCE]) * old
+        m[v + c.SERVER_REMAINING] = left
+        m[v + c.SERVER_SINCE] = now
+        m[v + c.SERVER_SPEED] = speed
+        m[v + c.SERVER_FINISH] = now + (left + speed - 1) // speed
+    m[c.MASK_USED] = m[c.MASK]
+    m[c.RETIME] = 0
