@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from eesim.metrics.statistics import Estimate
-from eesim.scenario.spec import Requirements
+from eesim.scenario.requirements import Requirements
 
 NS_PER_MS = 1e6
 

@@ -53,6 +53,8 @@ class Scenario:
         Where each came from.
     notes
         What the user should know (inputs without effect, estimates).
+    document
+        The scenario's document, with positions.
     """
 
     spec: ScenarioSpec
@@ -65,6 +67,7 @@ class Scenario:
     documents: Mapping[str, Any]
     files: Mapping[str, str]
     notes: tuple[str, ...]
+    document: Document
 
     @property
     def stream(self) -> Stream:
@@ -218,6 +221,7 @@ def resolve(document: Document, beside: Path) -> Scenario:
             "profile": str(profile_file),
         },
         notes=notes_of(spec, profile, mapping, network, policy),
+        document=document,
     )
 
 

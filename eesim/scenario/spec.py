@@ -10,8 +10,9 @@ from eesim.hardware.spec import BoardReference
 from eesim.mapping.mapping import MappingSpec
 from eesim.mapping.policy import PolicyReference
 from eesim.oneof import OneOf
+from eesim.scenario.explore import ExploreSpec
+from eesim.scenario.requirements import Requirements
 from eesim.spec import Spec
-from eesim.units import EnergyNj, PowerUw, RateHz, Share, TimeNs
 from eesim.workload.stream import StreamSpec
 
 
@@ -42,28 +43,8 @@ class RunSpec(Spec):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
 
 
-class Requirements(Spec):
-    """What the system must achieve. ``deadline`` allows misses up to ``deadline_miss_rate`` (default none)."""
-
-    mean_latency: TimeNs | None = None
-    p50_latency: TimeNs | None = None
-    p90_latency: TimeNs | None = None
-    p95_latency: TimeNs | None = None
-    p99_latency: TimeNs | None = None
-    max_latency: TimeNs | None = None
-    worst_latency: TimeNs | None = None
-    deadline: TimeNs | None = None
-    deadline_miss_rate: Share | None = None
-    drop_rate: Share | None = None
-    throughput: RateHz | None = None
-    period: TimeNs | None = None
-    energy: EnergyNj | None = None
-    power: PowerUw | None = None
-    accuracy: Share | None = None
-
-
 class ScenarioSpec(Spec):
-    """A whole scenario file; sections that other commands read (``explore``) are checked by them."""
+    """A whole scenario file; ``explore`` is read by `eesim explore` alone."""
 
     eesim: Literal[1]
     title: str = ""
@@ -76,3 +57,4 @@ class ScenarioSpec(Spec):
     stream: StreamSpec
     run: RunSpec = RunSpec()
     requirements: Requirements = Requirements()
+    explore: ExploreSpec | None = None

@@ -1,0 +1,1 @@
+"""Design-space exploration: the best mapping, with the proof or the gap."""

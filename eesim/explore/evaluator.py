@@ -1,0 +1,335 @@
+"""Evaluate candidates in batches: by single frames where that is exact, else by simulating the stream.
+
+One frame at a time is exact when no frame can ever meet another: every frame's last task ends before the next frame arrives. Then the
+metrics of the stream are those of the exits, weighted by their shares. All candidates see the same frames otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from eesim.base import FloatArray, IntArray
+from eesim.engine import candidate_runs as cr
+from eesim.engine.candidate_tables import CandidateTables
+from eesim.engine.jit import WarmOnce
+from eesim.explore.candidates import candidate_tables, unsupported
+from eesim.explore.objectives import IMPOSSIBLE, OBJECTIVES, Limit, deadline_of, limits_of
+from eesim.explore.problem import Evaluations
+from eesim.explore.space import Space
+from eesim.mapping.policy import resolve_policy
+from eesim.metrics.replication import QUANTILES
+from eesim.plan.plan import UNBOUNDED
+from eesim.scenario.explore import ExploreSpec
+from eesim.scenario.load import Scenario
+from eesim.workload.arrivals import Periodic
+from eesim.workload.exits import ExitCounts, ExitShares, FixedExit
+
+FJ_PER_MJ = 1e12
+NS_PER_MS = 1e6
+NEVER_LATE = 2**62
+CHUNK = 64
+"""Candidates that a thread takes at a time."""
+
+_run_candidates = WarmOnce(cr.run_candidates)
+_run_single_frames = WarmOnce(cr.run_single_frames)
+
+Metrics = dict[str, FloatArray]
+"""Flat metric name to one value per candidate."""
+
+
+class _Genes(NamedTuple):
+    """Genomes as the compiled lowering wants them."""
+
+    pes: IntArray
+    opps: IntArray
+    pe_opps: IntArray
+    enabled: IntArray
+    in_flight: IntArray
+    queue: IntArray
+
+    def part(self, rows: npt.NDArray[np.bool_] | slice) -> _Genes:
+        return _Genes(*(np.ascontiguousarray(column[rows]) for column in self))
+
+
+class Evaluator:
+    """Metrics, objectives and violations of genomes; see `eesim.explore.problem.Problem`.
+
+    Parameters
+    ----------
+    space
+        What varies.
+    spec
+        Objectives and constraints.
+    threads
+        Threads to use; results do not depend on it.
+    """
+
+    def __init__(self, space: Space, spec: ExploreSpec, *, threads: int | None = None) -> None:
+        scenario = space.scenario
+        self.space = space
+        self.limits: tuple[Limit, ...] = limits_of(spec, scenario.spec.requirements)
+        self.objective_names: tuple[str, ...] = tuple(spec.objectives)
+        self.constraint_names = tuple(limit.name for limit in self.limits)
+        self.n_alleles = space.n_alleles
+        self.is_allowed = space.is_allowed
+        self.simulated = 0
+        self.by_single_frames = 0
+        self._threads = threads or os.cpu_count() or 1
+        self._deadline = deadline_of(spec, scenario.spec.requirements)
+        self._tables = [self._tables_for(policy) for policy in space.genes[-1].alleles]
+        self._columns = _Columns(space)
+        self._frames(spec, scenario)
+
+    def _tables_for(self, policy: object) -> CandidateTables:
+        scenario = replace(self.space.scenario, policy=resolve_policy(policy))  # type: ignore[arg-type]
+        reason = unsupported(scenario)
+        if reason:
+            raise NotImplementedError(reason)
+        return candidate_tables(scenario)
+
+    def _frames(self, spec: ExploreSpec, scenario: Scenario) -> None:
+        """Draw the frames that every candidate is simulated on."""
+        wanted = spec.frames or min(scenario.n_frames, 2000)
+        frames = next(scenario.stream.blocks(wanted, seed=spec.seed, replication=0))
+        self.arrival = np.ascontiguousarray(frames.arrival_ns)
+        self.exits = np.ascontiguousarray(frames.exit)
+        warmup = scenario.spec.run.warmup
+        self.warm = min(int(warmup), wanted - 1) if isinstance(warmup, int) else 0 if warmup == "none" else wanted // 10
+        self.n_exits = len(scenario.network.exit_names)
+        self.shares = exit_shares(scenario, self.exits)
+        self.gap_ns = least_gap_ns(scenario)
+        accuracy = scenario.spec.stream.exits.accuracy
+        self._accuracy = None if accuracy is None else np.array([float(a) for a in accuracy])
+
+    def evaluate(self, genomes: IntArray) -> Evaluations:
+        """Objectives (minimised) and violations of genomes, (n, G)."""
+        return self.judge(genomes, self.metrics(genomes))
+
+    def judge(self, genomes: IntArray, metrics: Metrics) -> Evaluations:
+        """Turn metrics into objectives and violations."""
+        objectives = np.empty((len(genomes), len(self.objective_names)))
+        for i, name in enumerate(self.objective_names):
+            metric, sign = OBJECTIVES[name]
+            values = self._ga_py(genomes) if metric == "ga_py" else metrics[metric]
+            objectives[:, i] = np.where(np.isfinite(values), sign * values, np.inf)
+        violations = np.zeros((len(genomes), max(len(self.limits), 1)))
+        for i, limit in enumerate(self.limits):
+            violations[:, i] = limit.violation(metrics[limit.metric])
+        violations[metrics["status"] != cr.SIMULATED] += 1e-9
+        violations[np.isin(metrics["status"], [cr.INVALID, cr.DEADLOCKED])] = IMPOSSIBLE
+        return Evaluations(objectives, violations)
+
+    def _ga_py(self, genomes: IntArray) -> FloatArray:
+        from eesim.explore.ga_py import ga_py_fitness
+
+        genes = self.space.genes[: self.space.n_segments]
+        return ga_py_fitness(["".join(g.alleles[a] for g, a in zip(genes, row, strict=False)) for row in genomes])
+
+    def metrics(self, genomes: IntArray) -> Metrics:
+        """Every metric of genomes by its flat name, and ``status`` and ``exact`` (1: by single frames)."""
+        parts = self._columns.genes(genomes)
+        policy = genomes[:, -1]
+        out = {name: np.full(len(genomes), np.nan) for name in (*METRIC_NAMES, "status", "exact")}
+        for p, tables in enumerate(self._tables):
+            rows = np.flatnonzero(policy == p)
+            if len(rows):
+                for name, values in self._metrics(tables, parts.part(rows)).items():  # type: ignore[arg-type]
+                    out[name][rows] = values
+        return out
+
+    def _metrics(self, tables: CandidateTables, genes: _Genes) -> Metrics:
+        latency, occupied, active = self._single_frames(tables, genes)
+        out = self._from_single_frames(tables, latency, active)
+        possible = latency[:, 0] >= 0
+        taken = self.shares > 0
+        exact = possible & (occupied[:, taken].max(axis=1) <= self.gap_ns)
+        out["exact"] = exact.astype(float)
+        out["status"] = np.where(possible, cr.SIMULATED, cr.INVALID)
+        self.by_single_frames += int(exact.sum())
+        rest = possible & ~exact
+        if rest.any():
+            self.simulated += int(rest.sum())
+            for name, values in self._simulate(tables, genes.part(rest)).items():
+                out[name][rest] = values
+        return out
+
+    def _over_threads(self, n: int, work: Callable[[slice], None]) -> None:
+        slices = [slice(begin, min(begin + CHUNK, n)) for begin in range(0, n, CHUNK)]
+        if self._threads == 1 or len(slices) == 1:
+            for part in slices:
+                work(part)
+            return
+        with ThreadPoolExecutor(self._threads) as pool:
+            list(pool.map(work, slices))
+
+    def _single_frames(self, tables: CandidateTables, genes: _Genes) -> tuple[FloatArray, FloatArray, FloatArray]:
+        n = len(genes.pes)
+        latency, occupied, active = (np.zeros((n, self.n_exits)) for _ in range(3))
+
+        def work(part: slice) -> None:
+            memory = cr.make_memory(tables, self.n_exits, self.n_exits)
+            columns = genes.part(part)[:4]
+            _run_single_frames(tables, *columns, memory, latency[part], occupied[part], active[part])
+
+        self._over_threads(n, work)
+        return latency, occupied, active
+
+    def _from_single_frames(self, tables: CandidateTables, latency: FloatArray, active: FloatArray) -> Metrics:
+        """Metrics of a stream whose frames never meet."""
+        shares, period_ns = self.shares, self.gap_mean_ns
+        order = np.argsort(latency, axis=1, kind="stable")
+        ordered = np.take_along_axis(latency, order, axis=1)
+        below = np.cumsum(shares[order], axis=1)
+        out: Metrics = {"latency_ms.mean": latency @ shares / NS_PER_MS}
+        for name, share in QUANTILES.items():
+            at = np.argmax(below >= share - 1e-12, axis=1)
+            out[f"latency_ms.{name}"] = np.take_along_axis(ordered, at[:, None], axis=1)[:, 0] / NS_PER_MS
+        out["latency_ms.max"] = latency[:, shares > 0].max(axis=1) / NS_PER_MS
+        late = latency > (self._deadline if self._deadline is not None else NEVER_LATE)
+        out["deadline_miss_rate"] = late @ shares
+        out["drop_rate"] = np.zeros(len(latency))
+        out["period_ms"] = np.full(len(latency), period_ns / NS_PER_MS)
+        quiet_uw = float(tables.base_uw) + float(tables.idle_uw.sum())
+        energy_fj = quiet_uw * period_ns + active @ shares
+        return self._complete(out, energy_fj / FJ_PER_MJ, np.broadcast_to(shares, latency.shape))
+
+    def _simulate(self, tables: CandidateTables, genes: _Genes) -> Metrics:
+        n = len(genes.pes)
+        raw = np.zeros((n, cr.EXIT0 + self.n_exits))
+        limits = self._hopeless_limits()
+        deadline = self._deadline if self._deadline is not None else NEVER_LATE
+
+        def work(part: slice) -> None:
+            memory = cr.make_memory(tables, self.n_exits, len(self.arrival))
+            stream = (self.arrival, self.exits, self.warm, deadline, limits, max(len(self.arrival) // 8, 64))
+            _run_candidates(tables, *genes.part(part), *stream, memory, raw[part])
+
+        self._over_threads(n, work)
+        answered = np.where(raw[:, cr.ANSWERS] > 0, raw[:, cr.ANSWERS], np.nan)
+        ended = raw[:, cr.ANSWERS] + raw[:, cr.DROPS]
+        out: Metrics = {
+            "latency_ms.mean": np.where(np.isfinite(answered), raw[:, cr.MEAN_NS], np.nan) / NS_PER_MS,
+            "latency_ms.max": np.where(np.isfinite(answered), raw[:, cr.MAX_NS], np.nan) / NS_PER_MS,
+            "deadline_miss_rate": raw[:, cr.MISSES] / np.maximum(ended, 1),
+            "drop_rate": raw[:, cr.DROPS] / np.maximum(ended, 1),
+            "period_ms": np.where(raw[:, cr.PERIOD_NS] > 0, raw[:, cr.PERIOD_NS], np.nan) / NS_PER_MS,
+            "status": raw[:, cr.STATUS],
+        }
+        for name, column in zip(QUANTILES, (cr.P50_NS, cr.P90_NS, cr.P95_NS, cr.P99_NS), strict=True):
+            out[f"latency_ms.{name}"] = np.where(np.isfinite(answered), raw[:, column], np.nan) / NS_PER_MS
+        energy = raw[:, cr.ENERGY_FJ] / FJ_PER_MJ
+        out = self._complete(out, energy / answered, raw[:, cr.EXIT0 :])
+        out["power_mw"] = energy * 1e9 / np.maximum(raw[:, cr.SPAN_NS], 1)
+        return out
+
+    def _complete(self, out: Metrics, energy_mj: FloatArray, shares: FloatArray) -> Metrics:
+        """Add the metrics that follow from the others."""
+        out["throughput_fps"] = 1e3 / out["period_ms"]
+        out["energy_mj_per_frame.total"] = energy_mj
+        out["energy_delay_mj_ms"] = energy_mj * out["latency_ms.mean"]
+        out["power_mw"] = energy_mj / out["period_ms"] * 1e3
+        known = self._accuracy is not None
+        out["accuracy"] = shares @ self._accuracy if known else np.full(len(energy_mj), np.nan)
+        return out
+
+    def _hopeless_limits(self) -> IntArray:
+        """How many measured frames may be late or dropped before a latency quantile's limit is certainly broken."""
+        measured = len(self.arrival) - self.warm
+        quantile = {f"latency_ms.{name}": share for name, share in QUANTILES.items()} | {"latency_ms.max": 1.0}
+        pairs: list[int] = []
+        drops = measured
+        for limit in self.limits:
+            if limit.metric in quantile:
+                allowed = int(np.floor((1 - quantile[limit.metric]) * measured + 1e-9))
+                pairs += [int(limit.limit * NS_PER_MS), allowed]
+            elif limit.metric == "drop_rate":
+                drops = min(drops, int(limit.limit * measured))
+            elif limit.metric == "deadline_miss_rate" and self._deadline is not None:
+                pairs += [self._deadline, int(limit.limit * measured)]
+        return np.array([*pairs, 0, drops] if pairs or drops < measured else [], np.int64)
+
+    @property
+    def gap_mean_ns(self) -> float:
+        """Mean time between arrivals."""
+        if len(self.arrival) < 2:
+            return float(self.gap_ns)
+        arrivals = self.space.scenario.spec.stream.arrivals
+        if isinstance(arrivals, Periodic):
+            return float(1e9 / arrivals.exact_rate)
+        return float(self.arrival[-1] - self.arrival[0]) / (len(self.arrival) - 1)
+
+
+METRIC_NAMES = (
+    "latency_ms.mean",
+    *(f"latency_ms.{name}" for name in QUANTILES),
+    "latency_ms.max",
+    "deadline_miss_rate",
+    "drop_rate",
+    "period_ms",
+    "throughput_fps",
+    "energy_mj_per_frame.total",
+    "energy_delay_mj_ms",
+    "power_mw",
+    "accuracy",
+)
+
+
+class _Columns:
+    """Translates genomes to the arrays of the compiled lowering."""
+
+    def __init__(self, space: Space) -> None:
+        board = space.scenario.board
+        names = list(board.pes)
+        self._n = space.n_segments, space.n_pes
+        self._pe = [np.array([names.index(pe) for pe in gene.alleles]) for gene in space.genes[: space.n_segments]]
+        clocks = space.genes[space.n_segments : space.n_segments + space.n_pes]
+        self._opp = [
+            np.array([pe.opps.frequencies.index(clock) for clock in gene.alleles])
+            for gene, pe in zip(clocks, board.pes.values(), strict=True)
+        ]
+        self._exit = [np.array(gene.alleles, np.int64) for gene in space.genes[space.n_segments + space.n_pes : -3]]
+        self._limits = [
+            np.array([UNBOUNDED if limit == "unbounded" else int(limit) for limit in gene.alleles], np.int64)
+            for gene in space.genes[-3:-1]
+        ]
+        self._own = np.array([space.scenario.mapping.segment_opp_hz])
+
+    def genes(self, genomes: IntArray) -> _Genes:
+        s, p = self._n
+        pes = np.stack([table[genomes[:, i]] for i, table in enumerate(self._pe)], axis=1).astype(np.int64)
+        pe_opps = np.stack([table[genomes[:, s + i]] for i, table in enumerate(self._opp)], axis=1).astype(np.int64)
+        opps = np.take_along_axis(pe_opps, pes, axis=1)
+        n = len(genomes)
+        exits = [table[genomes[:, s + p + i]] for i, table in enumerate(self._exit)]
+        enabled = np.stack([*exits, np.ones(n, np.int64)], axis=1)
+        limits = [table[genomes[:, -3 + i]] for i, table in enumerate(self._limits)]
+        return _Genes(pes, opps, pe_opps, enabled, *limits).part(slice(None))
+
+
+def exit_shares(scenario: Scenario, drawn: IntArray) -> FloatArray:
+    """Share of frames that would take each exit of the network: from the model, or else as drawn."""
+    match scenario.spec.stream.exits:
+        case ExitCounts(counts=counts):
+            return np.array(counts, np.float64) / sum(counts)
+        case ExitShares(shares=shares):
+            return np.array([float(share) for share in shares])
+        case FixedExit(exit=number):
+            return np.eye(len(scenario.network.exit_names))[number - 1]
+        case _:
+            return np.bincount(drawn, minlength=len(scenario.network.exit_names)) / len(drawn)
+
+
+def least_gap_ns(scenario: Scenario) -> int:
+    """Least time between two arrivals that the stream can have, ns."""
+    arrivals = scenario.spec.stream.arrivals
+    if isinstance(arrivals, Periodic):
+        return int(1e9 / arrivals.exact_rate) - arrivals.jitter
+    trace = scenario.traces.arrival_ns
+    return int(np.diff(trace).min()) if len(trace) > 1 else 0
