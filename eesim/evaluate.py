@@ -17,14 +17,18 @@ from eesim.metrics.observe import Observation, Observer
 from eesim.metrics.replication import Replication, replication_metrics, tally_metrics
 from eesim.metrics.requirements import judge
 from eesim.metrics.result import Result, combine
+from eesim.metrics.statistics import MIN_FOR_WARMUP
 from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import Draws
 from eesim.provenance import provenance
 from eesim.scenario.load import Scenario
-from eesim.workload.arrivals import Periodic, Poisson
+from eesim.workload.arrivals import ClosedLoop, Periodic, Poisson
 
 SNAPSHOTS = 64
 """Frames at which a warm-up can end, per replication."""
+
+NEARLY_FULL = 0.98
+"""Utilisation above which a run is suspected to be overloaded."""
 
 KEEP_FRAMES_UP_TO = 2_000_000
 """Frames (over all replications) up to which their records are kept unless told otherwise."""
@@ -102,6 +106,7 @@ def _observe(job: _Job, replication: int) -> Observation:
     scenario, n = job.scenario, job.scenario.n_frames
     warmup = scenario.spec.run.warmup
     stop_at = min(int(warmup), n - 1) if isinstance(warmup, int) else 0
+    step = max(n // SNAPSHOTS, 1)
     observer = Observer(
         n,
         job.lowered.plan.n_exits,
@@ -109,12 +114,13 @@ def _observe(job: _Job, replication: int) -> Observation:
         deadline_ns=scenario.spec.requirements.deadline,
         keep=job.keep,
         batches=job.batches,
+        step=step,
     )
     end = drive(
         make_engine(job.engine, job.lowered.plan),
         _blocks(job, replication, n),
         observer,
-        step=max(n // SNAPSHOTS, 1),
+        step=step,
         stop_at=stop_at,
         progress=job.progress,
     )
@@ -162,6 +168,15 @@ def _result(job: _Job, observations: list[Observation], log: IntArray | None) ->
     return replace(result, notes=(*scenario.notes, *_notes(result, measured)))
 
 
+def _servers(result: Result) -> list[int]:
+    """Servers of each resource that the plan uses, 0 for one that it does not."""
+    plan = result.lowered.plan
+    return [
+        int((plan.server_resource == r).sum()) if (plan.node_resource == r).any() else 0
+        for r in range(plan.n_resources)
+    ]
+
+
 def _trace_digests(scenario: Scenario) -> dict[str, str]:
     return {
         f"trace_{name}": hashlib.sha256(array.tobytes()).hexdigest()
@@ -189,6 +204,13 @@ def _notes(result: Result, measured: list[Replication]) -> list[str]:
             f"overload: {rate:.4g} frames per second arrive, but {name} can serve at most {limit:.4g}: "
             "without drops, latency grows with the length of the run"
         )
+    full = [
+        name
+        for name, servers in zip(result.lowered.labels.resources, _servers(result), strict=True)
+        if servers and (result.value(f"utilisation.{name}") or 0) > NEARLY_FULL
+    ]
+    if full and not notes and scenario.n_frames >= MIN_FOR_WARMUP and not isinstance(arrivals, ClosedLoop):
+        notes.append(f"{', '.join(full)} never rests: without drops, latency may grow with the length of the run")
     n = scenario.n_frames
     if scenario.spec.run.warmup == "auto" and any(r.warmup_frames * 2 >= n > 1 for r in measured):
         notes.append("no steady state was found: the warm-up rule would remove half of the run")

@@ -82,8 +82,12 @@ def findings_of(error: ValidationError, known: Iterable[str] = ()) -> list[Findi
     """
     known = list(known)
     found: list[Finding] = []
-    for item in error.errors(include_url=False):
+    items = error.errors(include_url=False)
+    for item in items:
         steps = item["loc"]
+        if item["type"] == "too_short" and any(len(i["loc"]) > len(steps) == _common(i["loc"], steps) for i in items):
+            # Items that are wrong are not counted: the list is not short, they are wrong.
+            continue
         path = tuple(step for step in steps if not (isinstance(step, str) and step.startswith(BRANCH)))
         cause = item.get("ctx", {}).get("error")
         if isinstance(cause, SpecError):
@@ -97,6 +101,11 @@ def findings_of(error: ValidationError, known: Iterable[str] = ()) -> list[Findi
         else:
             found.append(Finding(path, *_about(item)))
     return found
+
+
+def _common(longer: tuple[int | str, ...], shorter: tuple[int | str, ...]) -> int:
+    """Return how many leading steps two locations share."""
+    return next((i for i, (a, b) in enumerate(zip(longer, shorter, strict=False)) if a != b), len(shorter))
 
 
 def not_one_of(value: object, permitted: Iterable[str]) -> tuple[str, str]:

@@ -7,6 +7,7 @@ with the line that it was written on.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Self, TypeVar
 
 from pydantic import (
@@ -23,6 +24,7 @@ from eesim.document import Document
 from eesim.errors import InputError
 from eesim.findings import BRANCH, Finding, SpecError, findings_of, not_one_of
 from eesim.oneof import OneOf, Written
+from eesim.wording import DataPath
 
 __all__ = ["Finding", "OneOf", "Spec", "SpecError", "Written", "validate_document"]
 
@@ -98,10 +100,23 @@ class Spec(BaseModel):
     @classmethod
     def _say_plainly(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Translate pydantic's errors here, where it is known which keys the model has."""
+        across = [Finding(*found) for found in cls.across(data)] if isinstance(data, Mapping) else []
         try:
-            return handler(data)
+            checked = handler(data)
         except ValidationError as error:
-            raise SpecError(findings_of(error, _keys(cls))) from None
+            raise SpecError([*findings_of(error, _keys(cls)), *across]) from None
+        if across:
+            raise SpecError(across)
+        return checked
+
+    @classmethod
+    def across(cls, data: Mapping[str, Any]) -> Iterable[tuple[DataPath, str, str]]:  # noqa: ARG003
+        """What is wrong across fields, as (path, message, hint), from the data as written.
+
+        Unlike a validator of the model, it also runs if some fields are wrong by themselves, so that everything is
+        reported at once; it must take data of any shape.
+        """
+        return ()
 
 
 T = TypeVar("T", bound=Spec)

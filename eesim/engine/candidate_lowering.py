@@ -206,11 +206,11 @@ def number_exits(tables: CandidateTables, enabled: IntArray, scratch: Scratch) -
 
 @kernel
 def find_needs(scratch: Scratch) -> None:
-    """Lowest exit that can be reached from each node; predecessors have lower numbers."""
-    last = scratch.sizes[1] - 1
+    """Lowest exit that each node leads to, if any; predecessors have lower numbers."""
+    nobody = scratch.sizes[1]
     for i in range(scratch.sizes[0]):
         e = scratch.node[i, EXIT]
-        scratch.node[i, NEED] = e if e >= 0 else last
+        scratch.node[i, NEED] = e if e >= 0 else nobody
     for i in range(scratch.sizes[0] - 1, 0, -1):
         before = scratch.node[i, BEFORE]
         if before >= 0 and scratch.node[i, NEED] < scratch.node[before, NEED]:

@@ -215,9 +215,7 @@ def add_slots(m: IntArray, begin: int, have: int, more: int) -> None:
 
 
 @kernel
-def write_plan(
-    m: IntArray, tables: CandidateTables, scratch: Scratch, in_flight: int, queue: int, frames: int
-) -> int:
+def write_plan(m: IntArray, tables: CandidateTables, scratch: Scratch, in_flight: int, queue: int, frames: int) -> int:
     """Write a lowered candidate into the memory; return where its slots begin."""
     for i in range(c.RUN_WIDTH):
         m[i] = 0
@@ -267,7 +265,13 @@ def hopeless(m: IntArray, warm: int, limits: IntArray) -> bool:
 
 @kernel
 def measure(
-    m: IntArray, tables: CandidateTables, scratch: Scratch, warm: int, deadline: int, latency: FloatArray, out: FloatArray
+    m: IntArray,
+    tables: CandidateTables,
+    scratch: Scratch,
+    warm: int,
+    deadline: int,
+    latency: FloatArray,
+    out: FloatArray,
 ) -> None:
     """Turn records and counters into one row of metrics."""
     answers = 0

@@ -25,7 +25,7 @@ from eesim.explore.problem import Evaluations
 from eesim.explore.space import Space
 from eesim.mapping.policy import resolve_policy
 from eesim.metrics.replication import QUANTILES
-from eesim.plan.plan import UNBOUNDED
+from eesim.plan.plan import UNBOUNDED, WhenFull
 from eesim.scenario.explore import ExploreSpec
 from eesim.scenario.load import Scenario
 from eesim.workload.arrivals import Periodic
@@ -34,6 +34,9 @@ from eesim.workload.exits import ExitCounts, ExitShares, FixedExit
 FJ_PER_MJ = 1e12
 NS_PER_MS = 1e6
 NEVER_LATE = 2**62
+RUNS = "runs"
+"""The constraint that a candidate can run at all: every segment has a time where it is mapped, and nothing deadlocks."""
+
 CHUNK = 64
 """Candidates that a thread takes at a time."""
 
@@ -76,15 +79,15 @@ class Evaluator:
         self.space = space
         self.limits: tuple[Limit, ...] = limits_of(spec, scenario.spec.requirements)
         self.objective_names: tuple[str, ...] = tuple(spec.objectives)
-        self.constraint_names = tuple(limit.name for limit in self.limits)
+        self.constraint_names = (*(limit.name for limit in self.limits), RUNS)
         self.n_alleles = space.n_alleles
         self.is_allowed = space.is_allowed
         self.simulated = 0
         self.by_single_frames = 0
         self._threads = threads or os.cpu_count() or 1
         self._deadline = deadline_of(spec, scenario.spec.requirements)
-        self._tables = [self._tables_for(policy) for policy in space.genes[-1].alleles]
-        self._columns = _Columns(space)
+        self.tables = [self._tables_for(policy) for policy in space.genes[-1].alleles]
+        self.columns = Columns(space)
         self._frames(spec, scenario)
 
     def _tables_for(self, policy: object) -> CandidateTables:
@@ -119,11 +122,10 @@ class Evaluator:
             metric, sign = OBJECTIVES[name]
             values = self._ga_py(genomes) if metric == "ga_py" else metrics[metric]
             objectives[:, i] = np.where(np.isfinite(values), sign * values, np.inf)
-        violations = np.zeros((len(genomes), max(len(self.limits), 1)))
+        violations = np.zeros((len(genomes), len(self.constraint_names)))
         for i, limit in enumerate(self.limits):
             violations[:, i] = limit.violation(metrics[limit.metric])
-        violations[metrics["status"] != cr.SIMULATED] += 1e-9
-        violations[np.isin(metrics["status"], [cr.INVALID, cr.DEADLOCKED])] = IMPOSSIBLE
+        violations[:, -1] = np.where(np.isin(metrics["status"], [cr.INVALID, cr.DEADLOCKED]), IMPOSSIBLE, 0)
         return Evaluations(objectives, violations)
 
     def _ga_py(self, genomes: IntArray) -> FloatArray:
@@ -134,10 +136,10 @@ class Evaluator:
 
     def metrics(self, genomes: IntArray) -> Metrics:
         """Every metric of genomes by its flat name, and ``status`` and ``exact`` (1: by single frames)."""
-        parts = self._columns.genes(genomes)
+        parts = self.columns.genes(genomes)
         policy = genomes[:, -1]
         out = {name: np.full(len(genomes), np.nan) for name in (*METRIC_NAMES, "status", "exact")}
-        for p, tables in enumerate(self._tables):
+        for p, tables in enumerate(self.tables):
             rows = np.flatnonzero(policy == p)
             if len(rows):
                 for name, values in self._metrics(tables, parts.part(rows)).items():  # type: ignore[arg-type]
@@ -256,6 +258,27 @@ class Evaluator:
         return np.array([*pairs, 0, drops] if pairs or drops < measured else [], np.int64)
 
     @property
+    def decide(self) -> bool:
+        """Whether exits decide, under any of the policies."""
+        return any(tables.decide for tables in self.tables)
+
+    @property
+    def droppable(self) -> float:
+        """Share of frames that a feasible candidate may drop."""
+        drops = any(t.rules[2] != WhenFull.BLOCK for t in self.tables) and self.columns.bounded_queue
+        if not drops:
+            return 0.0
+        allowed = [limit.limit for limit in self.limits if limit.metric in ("drop_rate", "deadline_miss_rate")]
+        return min([*allowed, 1.0])
+
+    @property
+    def least_span_ns(self) -> float:
+        """Time that the stream itself gives every measured frame, at least, ns."""
+        measured = max(len(self.arrival) - self.warm, 1)
+        begin = self.arrival[self.warm - 1] if self.warm else 0
+        return min(float(self.arrival[-1] - begin) / measured, self.gap_mean_ns)
+
+    @property
     def gap_mean_ns(self) -> float:
         """Mean time between arrivals."""
         if len(self.arrival) < 2:
@@ -281,16 +304,18 @@ METRIC_NAMES = (
 )
 
 
-class _Columns:
+class Columns:
     """Translates genomes to the arrays of the compiled lowering."""
 
     def __init__(self, space: Space) -> None:
         board = space.scenario.board
         names = list(board.pes)
         self._n = space.n_segments, space.n_pes
-        self._pe = [np.array([names.index(pe) for pe in gene.alleles]) for gene in space.genes[: space.n_segments]]
+        self.pe_alleles = [
+            np.array([names.index(pe) for pe in gene.alleles]) for gene in space.genes[: space.n_segments]
+        ]
         clocks = space.genes[space.n_segments : space.n_segments + space.n_pes]
-        self._opp = [
+        self.opp_alleles = [
             np.array([pe.opps.frequencies.index(clock) for clock in gene.alleles])
             for gene, pe in zip(clocks, board.pes.values(), strict=True)
         ]
@@ -299,12 +324,14 @@ class _Columns:
             np.array([UNBOUNDED if limit == "unbounded" else int(limit) for limit in gene.alleles], np.int64)
             for gene in space.genes[-3:-1]
         ]
-        self._own = np.array([space.scenario.mapping.segment_opp_hz])
+        self.bounded_queue = bool((self._limits[1] != UNBOUNDED).any())
 
     def genes(self, genomes: IntArray) -> _Genes:
         s, p = self._n
-        pes = np.stack([table[genomes[:, i]] for i, table in enumerate(self._pe)], axis=1).astype(np.int64)
-        pe_opps = np.stack([table[genomes[:, s + i]] for i, table in enumerate(self._opp)], axis=1).astype(np.int64)
+        pes = np.stack([table[genomes[:, i]] for i, table in enumerate(self.pe_alleles)], axis=1).astype(np.int64)
+        pe_opps = np.stack([table[genomes[:, s + i]] for i, table in enumerate(self.opp_alleles)], axis=1).astype(
+            np.int64
+        )
         opps = np.take_along_axis(pe_opps, pes, axis=1)
         n = len(genomes)
         exits = [table[genomes[:, s + p + i]] for i, table in enumerate(self._exit)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from eesim.errors import suggest
 from eesim.findings import SpecError
+from eesim.hardware.names import Finding, contradictions, unknown_names
 from eesim.oneof import OneOf
 from eesim.spec import Spec
 from eesim.units import FrequencyHz, NsPerByte, OpsPerSecond, PowerUw, TimeNs, UwPerMHz, VoltageUv
@@ -186,75 +186,11 @@ class Board(Spec):
         """Names of the PEs, in the order of the file."""
         return tuple(self.pes)
 
-    @model_validator(mode="after")
-    def _names_exist(self) -> Self:
-        findings = [
-            (path, f"there is no PE {name!r} on this board", suggest(name, self.pes))
-            for path, name in self._pe_references()
-            if name not in self.pes
-        ]
-        findings += [
-            (path, f"{origin.source!r} is not one of the board's sources", suggest(origin.source, self.sources))
-            for path, origin in self._origins()
-            if origin.source and origin.source not in self.sources
-        ]
-        findings += self._contradictions()
-        if findings:
-            raise SpecError(findings)
-        return self
-
-    def _pe_references(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        for name, pe in self.pes.items():
-            if pe.host is not None:
-                yield ("pes", name, "host"), pe.host
-            for host in pe.hosts:
-                yield ("pes", name, "hosts", host), host
-        for victim, aggressors in self.contention.pairs.items():
-            yield ("contention", "pairs", victim), victim
-            for aggressor in aggressors:
-                yield ("contention", "pairs", victim, aggressor), aggressor
-        for key, route in self.transfers.routes.items():
-            for end in key.split("->") if key.count("->") == 1 else []:
-                yield ("transfers", "routes", key), end
-            if route.clock is not None:
-                yield ("transfers", "routes", key, "clock", "pe"), route.clock.pe
-        for i, group in enumerate(self.exclusive):
-            for j, member in enumerate(group):
-                yield ("exclusive", i, j), member
-
-    def _origins(self) -> Iterator[tuple[tuple[str | int, ...], Origin]]:
-        yield ("base_power", "origin"), self.base_power.origin
-        for name, pe in self.pes.items():
-            at = ("pes", name)
-            yield (*at, "opps", "origin"), pe.opps.origin
-            yield (*at, "opps", "power_origin"), pe.opps.power_origin
-            yield (*at, "idle_power", "origin"), pe.idle_power.origin
-            for key in ("peak", "frequency_law", "dvfs"):
-                part = getattr(pe, key)
-                if part is not None:
-                    yield (*at, key, "origin"), part.origin
-            for host, effect in pe.hosts.items():
-                yield (*at, "hosts", host, "origin"), effect.origin
-        yield ("contention", "origin"), self.contention.origin
-        yield ("transfers", "charge_origin"), self.transfers.charge_origin
-        for key, route in self.transfers.routes.items():
-            yield ("transfers", "routes", key, "origin"), route.origin
-
-    def _contradictions(self) -> list[tuple[tuple[str | int, ...], str, str]]:
-        found: list[tuple[tuple[str | int, ...], str, str]] = []
-        for name, pe in self.pes.items():
-            if pe.host == name:
-                found.append((("pes", name, "host"), "a PE cannot be its own host", ""))
-            elif pe.host is not None and pe.hosts and pe.host not in pe.hosts:
-                message = f"the board does not say what a host on {pe.host!r} means"
-                found.append((("pes", name, "host"), message, suggest(pe.host, pe.hosts)))
-        for key in self.transfers.routes:
-            if key.count("->") != 1 or len(set(key.split("->"))) != 2:
-                found.append((("transfers", "routes", key), "a route is written FROM->TO, two different PEs", ""))
-        members = [member for group in self.exclusive for member in group]
-        for member in sorted({m for m in members if members.count(m) > 1}):
-            found.append((("exclusive",), f"PE {member!r} is in more than one exclusive group", ""))
-        return found
+    @classmethod
+    def across(cls, data: Mapping[str, Any]) -> Iterator[Finding]:
+        """Names that do not exist, and parts that contradict each other."""
+        yield from unknown_names(data)
+        yield from contradictions(data)
 
 
 class BoardChange(Spec):

@@ -51,6 +51,26 @@ def critical_paths_ns(plan: Plan) -> IntArray:
     return end
 
 
+def _needed(plan: Plan, shares: FloatArray) -> FloatArray:
+    """Share of frames whose answer needs each node, (N,)."""
+    if not plan.first_confident:
+        # In order, a node is needed by every frame that answers at its exit or later.
+        return np.asarray(np.append(np.cumsum(shares[::-1])[::-1], 0.0)[plan.node_need], np.float64)
+    # First confident: only what leads to the exit that answers.
+    needed = np.zeros(plan.n_nodes)
+    source = np.repeat(np.arange(plan.n_nodes), np.diff(plan.succ_ptr))
+    for k in range(plan.n_exits):
+        leads = plan.node_exit == k
+        for _ in range(plan.n_nodes):
+            more = leads.copy()
+            np.logical_or.at(more, source, leads[plan.succ])
+            if (more == leads).all():
+                break
+            leads = more
+        needed += shares[k] * leads
+    return needed
+
+
 def bounds(plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0) -> Bounds:
     """Compute the bounds of a plan.
 
@@ -69,8 +89,7 @@ def bounds(plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0) -> Bounds
     if not plan.first_confident:
         # In order: an exit's answer waits until every earlier exit has declined.
         exits = np.maximum.accumulate(exits)
-    # A node is needed by every frame that answers at its exit or later.
-    needed = np.cumsum(shares[::-1])[::-1][plan.node_need]
+    needed = _needed(plan, shares)
     work = shortest_work_ns(plan) * mean_noise
     servers = np.bincount(plan.server_resource, minlength=plan.n_resources)
     demand = np.zeros(plan.n_resources)

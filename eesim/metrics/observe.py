@@ -115,6 +115,8 @@ class Observer:
         Keep every frame's record.
     batches
         Tally `BATCHES` batches, too: the only replication needs them for its intervals.
+    step
+        Frames between snapshots: an automatic warm-up ends at one of them.
     """
 
     def __init__(
@@ -126,8 +128,10 @@ class Observer:
         deadline_ns: int | None,
         keep: bool,
         batches: bool,
+        step: int = 1,
     ) -> None:
         self._n_frames = n_frames
+        self._step = step
         self._keep = keep
         self._kept: list[IntArray] = []
         self._pilot: list[IntArray] = []
@@ -152,19 +156,19 @@ class Observer:
         self._pilot.append(records)
         self._pilot_size += len(records)
         if self._pilot_size >= min(PILOT_FRAMES, self._n_frames):
-            self._decide()
+            self._decide(min(PILOT_FRAMES, self._n_frames))
 
-    def _decide(self) -> None:
-        """Find the warm-up on the pilot and round it up to a snapshot."""
-        pilot = np.concatenate(self._pilot) if self._pilot else np.zeros((0, len(RECORD_COLUMNS)), np.int64)
+    def _decide(self, size: int) -> None:
+        """Find the warm-up on the first ``size`` frames that ended, and round it up to where a snapshot is taken."""
+        seen = np.concatenate([np.zeros((0, len(RECORD_COLUMNS)), np.int64), *self._pilot])
+        pilot = seen[:size]
         answers = pilot[pilot[:, STATUS] == Status.ANSWERED]
         answers = answers[np.argsort(answers[:, FRAME], kind="stable")]
         cut = mser5(answers[:, FINISH] - answers[:, ARRIVAL])
         frame = int(answers[cut, FRAME]) if cut else 0
-        later = [snapshot.frame for snapshot in self._snapshots if snapshot.frame >= frame]
-        self._cut = later[0] if later else frame
+        self._cut = -(-frame // self._step) * self._step
         self._pilot = []
-        self._count(pilot)
+        self._count(seen)
 
     def _count(self, records: IntArray) -> None:
         measured = records[records[:, FRAME] >= (self._cut or 0)]
@@ -179,7 +183,7 @@ class Observer:
     def finish(self, counters: Counters) -> Observation:
         """The run is over."""
         if self._cut is None:
-            self._decide()
+            self._decide(PILOT_FRAMES)
         cut = self._cut or 0
         begin = max((s for s in self._snapshots if s.frame <= cut), key=lambda s: s.frame)
         frames = None

@@ -58,7 +58,7 @@ class TaskGraph:
     exit_labels
         For each exit of the plan, the index of the network's exit that it stands for.
     need
-        For each node, the lowest plan exit that needs it.
+        For each node, the lowest plan exit that needs it; the number of exits if none does.
     gate
         For each node, whether the next frame waits for it.
     """
@@ -153,6 +153,8 @@ class _Builder:
             for segment in sorted(unit):
                 for target, consumers in self.transfers_of(segment) if self.charge else []:
                     name = f"{self.network.segments[segment].name}>{target}"
+                    copies = sum(n.name.partition("#")[0] == name for n in (*self.nodes, *sent))
+                    name += f"#{copies + 1}" if copies else ""
                     node = Node(name, segment, self.unit_of[segment], target, consumers[0])
                     if self.charge == "receiver":
                         # Its place in the dispatch order is just before its consumer's unit.
@@ -206,14 +208,15 @@ class _Builder:
         """Nodes of each plan exit, plan exit of each network exit, network exit of each plan exit."""
         n = len(self.enabled)
         if self.policy.exit_decision == "none":
-            answering = self.runs[-1] if self.serial else [self.network.exit_segments[-1]]
+            final = self.network.exit_segments[-1]
+            answering = self.runs[self.unit_of[final]] if self.serial else [final]
             return [frozenset(self.place[s] for s in answering)], [0] * n, [n - 1]
         labels = [k for k in range(n) if self.enabled[k]]
         nodes = [frozenset([self.place[self.network.exit_segments[k]]]) for k in labels]
         return nodes, [next(i for i, k in enumerate(labels) if k >= exit_) for exit_ in range(n)], labels
 
     def needs(self, exit_nodes: list[frozenset[int]]) -> list[int]:
-        """Lowest exit that can be reached from each node."""
+        """Lowest exit that can be reached from each node; the number of exits where there is none."""
         need = [len(exit_nodes)] * len(self.nodes)
         for k in reversed(range(len(exit_nodes))):
             stack = list(exit_nodes[k])
@@ -222,7 +225,7 @@ class _Builder:
                 if need[node] > k:
                     need[node] = k
                     stack += self.nodes[node].before
-        return [min(value, len(exit_nodes) - 1) for value in need]
+        return need
 
     def block_speculation(self, exit_nodes: list[frozenset[int]], need: list[int]) -> None:
         """What lies past exit k waits for it: the first nodes that only later exits need."""

@@ -100,7 +100,8 @@ class Plan(NamedTuple):
     node_exit: IntArray
     """(N,) exit whose output the node completes, or -1."""
     node_need: IntArray
-    """(N,) lowest exit whose answer needs this node; work on it is wasted for frames that answer earlier."""
+    """(N,) lowest exit whose answer needs this node, K if none does; work on it is wasted for frames that answer
+    earlier."""
     node_gate: IntArray
     """(N,) 1 if the next frame may enter only after this node is done or cancelled."""
     node_state: IntArray

@@ -108,7 +108,7 @@ def _plan_rows(lowered: Lowered) -> list[dict[str, Any]]:
                 "resource": names[int(plan.node_resource[i])],
                 "time_ms": int(plan.node_work_ns[i].min()) / 1e6,
                 "power_mw": int(plan.node_power_uw[i].min()) / 1e3,
-                "needed_for": labels.exits[int(plan.node_need[i])],
+                "needed_for": (*labels.exits, "nothing")[int(plan.node_need[i])],
                 "followed_by": [labels.nodes[int(j)] for j in followers],
             }
         )

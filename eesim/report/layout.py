@@ -30,8 +30,8 @@ def columns(rows: Sequence[Sequence[str]], alignment: str, *, title: bool = True
     rows
         Cells, equally many in every row.
     alignment
-        For each column ``<``, ``>``, or ``.``: numbers by their decimal points and units below each other. A column whose cells are
-        all empty takes no place.
+        For each column ``<``, ``>``, or ``.``: numbers by their decimal points and units below each other. A column
+        whose cells are all empty takes no place.
     title
         Whether the first row is a heading.
     """
@@ -40,7 +40,9 @@ def columns(rows: Sequence[Sequence[str]], alignment: str, *, title: bool = True
     if title:
         cells = [_titled(row, column, side) for row, column, side in zip(rows[0], cells, alignment, strict=True)]
     kept = [column for column in cells if any(column)]
-    lines = [(" " * GAP).join(row).rstrip() for row in zip(*kept, strict=True)]
+    width = sum(cell_len(column[0]) for column in kept) + GAP * (len(kept) - 1)
+    gap = " " * (GAP if width <= WIDTH else 1)
+    lines = [gap.join(row).rstrip() for row in zip(*kept, strict=True)]
     return [(line, HEADING if title and i == 0 else "") for i, line in enumerate(lines)]
 
 

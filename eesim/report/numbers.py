@@ -42,21 +42,23 @@ def limit(value: float, unit: str) -> str:
     return f"{100 * value:.6g} %" if unit == "" else f"{value:.6g} {unit}"
 
 
-def half_width(estimate: Estimate, *, scale: float = 1, significant: int = 4) -> str:
-    """Return the interval's half width to the decimals of the value: ``± 0.12``, ``± <0.01``, ``± 0``.
+def measured(estimate: Estimate, unit: str, *, scale: float = 1, significant: int = 4) -> list[str]:
+    """Return a value with its unit, and its interval's half width: ``["16.4 ms", "± 2.1"]``.
 
-    Empty if there is no interval.
+    Digits that the interval makes meaningless are not shown. The second text is empty if there is no interval,
+    ``± <0.01`` if it is narrower than the last digit.
     """
     value, low, high = estimate
     if value is None or low is None or high is None:
-        return ""
-    half = (high - low) / 2 * scale
+        return [with_unit(None if value is None else value * scale, unit, significant), ""]
+    value, half = value * scale, (high - low) / 2 * scale
+    places = decimals(value, significant) if value else decimals(half, 2)
+    if half:
+        places = min(places, decimals(half, 2))
+    text = f"{value:,.{places}f} {unit}"
     if half == 0:
-        return "± 0"
-    # A mean of 0 has no digits of its own: the interval's are all there is to see.
-    places = decimals(value * scale, significant) if value else decimals(half, 2)
-    text = f"{half:,.{places}f}"
-    return f"± {text}" if float(text.replace(",", "")) > 0 else f"± <{10**-places:.{places}f}"
+        return [text, "± 0"]
+    return [text, f"± {half:,.{places}f}" if half >= 0.5 * 10**-places else f"± <{10**-places:.{places}f}"]
 
 
 def duration(ns: float) -> str:

@@ -12,7 +12,7 @@ from eesim.metrics.energy import TERMS
 from eesim.metrics.observe import PARTS
 from eesim.metrics.replication import NS_PER_MS, QUANTILES
 from eesim.report.layout import Line, beside, columns, heading, paragraph
-from eesim.report.numbers import half_width, limit, number, percent, with_unit
+from eesim.report.numbers import limit, measured, percent, with_unit
 from eesim.report.words import (
     certainty_words,
     mapping_words,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from eesim.metrics.result import Result
 
-NAME = 16
+NAME = 14
 """Letters of a name beyond which it is cut in a table."""
 
 _PLAIN = str.maketrans({"±": "+-", "×": "x", "µ": "u", "≤": "<=", "≥": ">="})
@@ -66,7 +66,7 @@ def _headline(result: Result) -> list[Line]:
     lines += paragraph("mapping", mapping_words(scenario))
     lines += paragraph("policy", policy_words(scenario.policy))
     if physics_words(scenario):
-        lines += paragraph("left out", physics_words(scenario))
+        lines += paragraph("without", physics_words(scenario))
     lines += paragraph("stream", stream_words(scenario))
     return lines + paragraph("run", _run_words(result))
 
@@ -79,19 +79,16 @@ def _run_words(result: Result) -> str:
     if not any(cuts):
         return f"{text}, no warm-up removed"
     first = f"{cuts[0]:,}" if len(set(cuts)) == 1 else f"{min(cuts):,} to {max(cuts):,}"
-    of_each = " of each" if count > 1 else ""
-    return f"{text}; the first {first}{of_each} are warm-up and left out"
+    return f"{text}; warm-up left out: {first}{' of each' if count > 1 else ''}"
 
 
 def _latency(result: Result) -> list[Line]:
     found = result.estimates
     level = f"{100 * result.scenario.spec.run.confidence:g} % interval"
     rows = [["Latency", "", level]]
-    for name in ("mean", *QUANTILES):
-        estimate = found[f"latency_ms.{name}"]
-        rows.append([f"  {name}", with_unit(estimate.value, "ms"), half_width(estimate)])
+    rows += [[f"  {name}", *measured(found[f"latency_ms.{name}"], "ms")] for name in ("mean", *QUANTILES)]
     worst = found["latency_ms.max"]
-    rows.append(["  max", with_unit(worst.value, "ms"), spread_words(worst)])
+    rows.append(["  max", with_unit(worst.value, "ms"), spread_words(worst, "ms")])
     mean = found["latency_ms.mean"].value
     parts = [["Where the mean goes", "", ""]]
     for part in PARTS:
@@ -101,23 +98,19 @@ def _latency(result: Result) -> list[Line]:
 
 
 def _share_of(value: float | None, whole: float | None) -> str:
-    return percent(value / whole) if value is not None and whole else ""
+    return f"{100 * value / whole:.1f} %" if value is not None and whole else ""
 
 
 def _exits(result: Result) -> list[Line]:
-    rows = [["Exits", "share of answers", "", "mean latency", "", "p99", "lower bound"]]
-    labels = result.lowered.labels
+    rows = [["Exits", "share", "", "mean latency", "", "p99", "lower bound"]]
+    labels, found = result.lowered.labels, result.estimates
     for name, floor in zip(labels.exits, result.bounds.exit_latency_ns, strict=True):
-        share = result.estimates[f"exit_share.{name}"]
-        latency = result.estimates[f"exit_latency_ms.{name}"]
         rows.append(
             [
                 f"  {shortened(name, NAME)}",
-                percent(share.value, 4),
-                half_width(share, scale=100),
-                with_unit(latency.value, "ms"),
-                half_width(latency),
-                with_unit(result.value(f"exit_p99_ms.{name}"), "ms"),
+                *measured(found[f"exit_share.{name}"], "%", scale=100),
+                *measured(found[f"exit_latency_ms.{name}"], "ms"),
+                with_unit(found[f"exit_p99_ms.{name}"].value, "ms"),
                 with_unit(int(floor) / NS_PER_MS, "ms"),
             ]
         )
@@ -133,12 +126,10 @@ def _elements(result: Result) -> list[Line]:
     for r, name in enumerate(labels.resources):
         if r not in used:
             continue
-        utilisation = result.estimates[f"utilisation.{name}"]
         rows.append(
             [
                 f"  {shortened(name, NAME)}" + (f" x{servers[r]}" if servers[r] > 1 else ""),
-                percent(utilisation.value),
-                half_width(utilisation, scale=100, significant=3),
+                *measured(result.estimates[f"utilisation.{name}"], "%", scale=100, significant=3),
                 with_unit(float(result.bounds.demand_ns[r]) / NS_PER_MS, "ms"),
                 with_unit(result.value(f"wasted_ms_per_frame.{name}"), "ms"),
                 percent(result.value(f"blocked_share.{name}")) if blocked else "",
@@ -152,38 +143,40 @@ def _elements(result: Result) -> list[Line]:
 def _energy_and_rates(result: Result) -> list[Line]:
     found = result.estimates
     total = found["energy_mj_per_frame.total"]
-    rows = [["Energy per frame", with_unit(total.value, "mJ"), half_width(total)]]
+    rows = [["Energy per frame", *measured(total, "mJ")]]
     for term in TERMS:
         value = found[f"energy_mj_per_frame.{term}"].value
         rows.append([f"  {term}", with_unit(value, "mJ"), _share_of(value, total.value)])
-    rows.append(["Power", with_unit(found["power_mw"].value, "mW"), half_width(found["power_mw"])])
-    return beside(columns(rows, "<.<"), columns(_rate_rows(result), "<.<"))
+    return beside(columns(rows, "<.."), columns(_rate_rows(result), "<<<"))
 
 
-def _rate_rows(result: Result) -> Sequence[Sequence[str]]:
+def _rate_rows(result: Result) -> list[list[str]]:
     found = result.estimates
-    rate, period = found["throughput_fps"], found["period_ms"]
-    misses, drops, right = found["deadline_miss_rate"], found["drop_rate"], found["accuracy"]
     rows = [
-        ["Rates", "", ""],
-        ["  throughput", with_unit(rate.value, "fps"), half_width(rate)],
-        ["  period", with_unit(period.value, "ms"), half_width(period)],
-        ["  frames dropped", percent(drops.value), half_width(drops, scale=100, significant=3)],
+        ["Rates and power", "", ""],
+        ["  throughput", *measured(found["throughput_fps"], "fps")],
+        ["  period", *measured(found["period_ms"], "ms")],
+        ["  frames dropped", *measured(found["drop_rate"], "%", scale=100, significant=3)],
     ]
     if result.scenario.spec.requirements.deadline is not None:
-        rows.append(["  deadline missed", percent(misses.value), half_width(misses, scale=100, significant=3)])
-    return [*rows, ["  accuracy", percent(right.value), half_width(right, scale=100, significant=3)]]
+        missed = measured(found["deadline_miss_rate"], "%", scale=100, significant=3)
+        rows.append(["  deadline missed", *missed])
+    if found["accuracy"].value is not None:
+        rows.append(["  accuracy", *measured(found["accuracy"], "%", scale=100)])
+    return [*rows, ["  power", *measured(found["power_mw"], "mW")]]
 
 
 def _bounds(result: Result) -> list[Line]:
     bounds = result.bounds
-    latency = bounds.mean_latency_ns / NS_PER_MS if bounds.mean_latency_ns else None
+    if result.value("latency_ms.mean") is None:
+        # Bounds are for the exits that answered.
+        return []
     if bounds.bottleneck >= 0:
         name = shortened(result.lowered.labels.resources[bounds.bottleneck], NAME)
         rate = ["  throughput", with_unit(bounds.throughput_fps, "fps"), f"{name} is the bottleneck"]
     else:
         rate = ["  throughput", "unlimited", "answers need no PE"]
-    mean = ["  mean latency", with_unit(latency, "ms"), "nothing waits or slows down"]
+    mean = ["  mean latency", with_unit(bounds.mean_latency_ns / NS_PER_MS, "ms"), "nothing waits or slows down"]
     return [heading("No schedule does better than"), *columns([rate, mean], "<.<", title=False)]
 
 
@@ -204,7 +197,7 @@ def _requirements(result: Result) -> list[Line]:
                 certainty_words(verdict.sure),
             ]
         )
-    lines = columns(rows, "<<.<.<")
+    lines = columns(rows, "<<><><")
     return [lines[0], *_judged(lines[1:], (verdict.met for verdict in result.verdicts))]
 
 

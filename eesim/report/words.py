@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eesim.mapping.policy import Policy, Queue, resolve_policy
 from eesim.metrics.statistics import Estimate
-from eesim.report.numbers import duration, number, percent
+from eesim.report.numbers import duration, measured, number
 from eesim.scenario.load import Scenario
 from eesim.units import format_frequency, format_rate
 from eesim.workload.arrivals import ArrivalTrace, ClosedLoop, Periodic, Poisson
@@ -15,6 +15,9 @@ NS_PER_S = 1_000_000_000
 
 MANY = 60
 """Letters of an order string beyond which it is cut."""
+
+FEW = 8
+"""Shares that are listed one by one."""
 
 
 def shortened(text: str, length: int) -> str:
@@ -28,10 +31,11 @@ def mapping_words(scenario: Scenario) -> str:
     clocks: dict[str, set[int]] = {name: set() for name in scenario.board.pes}
     for pe, clock in zip(mapping.pes, mapping.segment_opp_hz, strict=True):
         clocks[pe].add(clock)
-    used = [
-        f"{pe} {' and '.join(format_frequency(hz) for hz in sorted(at))}" for pe, at in clocks.items() if at
-    ]
-    text = f"{shortened(mapping.order, MANY)} at {', '.join(used)}"
+    used = {pe: " and ".join(format_frequency(hz) for hz in sorted(at)) for pe, at in clocks.items() if at}
+    if len(used) > 1 and len(set(used.values())) == 1:
+        text = f"{shortened(mapping.order, MANY)}, all at {next(iter(used.values()))}"
+    else:
+        text = f"{shortened(mapping.order, MANY)} at {', '.join(f'{pe} {at}' for pe, at in used.items())}"
     if not all(mapping.enabled_exits):
         names = zip(scenario.network.exit_names, mapping.enabled_exits, strict=True)
         text += f"; exits in use: {', '.join(name for name, on in names if on)}"
@@ -92,7 +96,10 @@ def _exits(model: ExitCounts | ExitShares | FixedExit | ExitTrace, scenario: Sce
         case ExitCounts():
             return f"exits dealt from {sum(model.counts):,} counted frames"
         case ExitShares():
-            return f"exits drawn with shares {', '.join(percent(float(share)) for share in model.shares)}"
+            if len(model.shares) > FEW:
+                return f"exits drawn with {len(model.shares)} given shares"
+            listed = ", ".join(f"{100 * float(share):.4g}" for share in model.shares)
+            return f"exits drawn with shares of {listed} %"
         case FixedExit():
             return f"every frame takes {scenario.network.exit_names[model.exit - 1]}"
         case ExitTrace():
@@ -104,9 +111,9 @@ def certainty_words(sure: bool | None) -> str:
     return {True: "on one side", False: "on both sides", None: "none"}[sure]
 
 
-def spread_words(worst: Estimate) -> str:
+def spread_words(worst: Estimate, unit: str) -> str:
     """Smallest and largest of the replications' worst values; empty for a single replication."""
     if worst.ci_low is None or worst.ci_high is None:
         return ""
     low, high = number(worst.ci_low), number(worst.ci_high)
-    return "± 0" if worst.ci_low == worst.ci_high else f"{low} to {high}"
+    return measured(worst, unit)[1] if low == high else f"{low} to {high}"

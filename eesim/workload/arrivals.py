@@ -16,6 +16,7 @@ from eesim.spec import Spec
 from eesim.units import RateHz, TimeNs
 
 NS_PER_S = 1_000_000_000
+MAX_INT64 = 2**63 - 1
 
 
 class Periodic(Spec):
@@ -105,10 +106,14 @@ class ArrivalSampler:
 
     def _periodic(self, model: Periodic, index: IntArray) -> IntArray:
         rate = model.exact_rate
-        # k x denominator / numerator in exact integers; split so that 10^9 frames do not overflow.
-        step = NS_PER_S * rate.denominator
-        whole, rest = divmod(step, rate.numerator)
-        out = model.phase + index * whole + index * rest // rate.numerator
+        # k x denominator / numerator in exact integers, split so that common rates stay within 64 bits.
+        whole, rest = divmod(NS_PER_S * rate.denominator, rate.numerator)
+        last = int(index[-1]) if len(index) else 0
+        if max(last * rest, rate.numerator) <= MAX_INT64:
+            fraction = index * rest // rate.numerator
+        else:
+            fraction = np.array([k * rest // rate.numerator for k in index.tolist()], np.int64)
+        out = model.phase + index * whole + fraction
         if model.jitter:
             out = out + self._rng.integers(0, model.jitter, len(index), endpoint=True)
             out = np.maximum(np.maximum.accumulate(out), self._last)

@@ -17,6 +17,9 @@ from eesim.workload.stream import StreamSpec, Traces
 
 EMPTY: IntArray = np.zeros(0, np.int64)
 
+LINES = "lines"
+"""Key of a table's attributes under which the line of each row is kept."""
+
 MAX_REPORTED = 20
 """Problems listed per column; the rest are counted."""
 
@@ -66,12 +69,16 @@ def read_traces(spec: StreamSpec, folder: Path, exit_names: Sequence[str], *, ne
 def _table(path: Path, columns: list[str], problems: list[Problem]) -> pd.DataFrame | None:
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        table.attrs[LINES] = _lines(path, len(table))
     except FileNotFoundError:
         near = suggest(path.name, (item.name for item in path.parent.glob("*"))) if path.parent.is_dir() else ""
         problems.append(Problem(str(path), 0, "", "there is no such file", near))
         return None
     except (OSError, ValueError, pd.errors.ParserError) as error:
         problems.append(Problem(str(path), 0, "", f"cannot be read as a table: {str(error).splitlines()[0]}"))
+        return None
+    if not isinstance(table.index, pd.RangeIndex):
+        problems.append(Problem(str(path), table.attrs[LINES][0], "", "a row has more cells than the header"))
         return None
     missing = [name for name in columns if name not in table.columns]
     for name in missing:
@@ -83,12 +90,22 @@ def _table(path: Path, columns: list[str], problems: list[Problem]) -> pd.DataFr
     return None if missing else table
 
 
-def _report(source: str, column: str, bad: Any, message: str, problems: list[Problem]) -> None:
-    """Add a problem for each bad row; row 0 of a table is on line 2 of its file."""
-    rows = np.flatnonzero(np.asarray(bad))
-    problems += [Problem(source, int(row) + 2, column, message) for row in rows[:MAX_REPORTED]]
+def _lines(path: Path, n_rows: int) -> list[int]:
+    """Line of each row: blank lines are no rows; in a Parquet file, where there are no lines, rows from 2 on."""
+    if path.suffix == ".parquet":
+        return list(range(2, n_rows + 2))
+    with path.open(encoding="utf-8", errors="replace") as file:
+        used = [number for number, line in enumerate(file, 1) if line.strip()]
+    # A quoted line break would leave lines over: point at the first of what may be meant.
+    return [*used[1 : n_rows + 1], *[used[-1] if used else 1] * (n_rows + 1 - len(used))]
+
+
+def _report(table: pd.DataFrame, source: str, column: str, bad: Any, message: str, problems: list[Problem]) -> None:
+    """Add a problem for each bad row."""
+    rows, lines = np.flatnonzero(np.asarray(bad)), table.attrs[LINES]
+    problems += [Problem(source, lines[row], column, message) for row in rows[:MAX_REPORTED]]
     if len(rows) > MAX_REPORTED:
-        problems.append(Problem(source, int(rows[-1]) + 2, column, f"{message} ({len(rows)} rows in all)"))
+        problems.append(Problem(source, lines[rows[-1]], column, f"{message} ({len(rows)} rows in all)"))
 
 
 def _numbers(table: pd.DataFrame, column: str) -> Any:
@@ -98,16 +115,16 @@ def _numbers(table: pd.DataFrame, column: str) -> Any:
 def _arrivals(table: pd.DataFrame, source: str, problems: list[Problem]) -> IntArray:
     values = _numbers(table, "arrival_ms")
     bad = ~np.isfinite(values) | (values < 0) | (values > MAX_TIME_MS)
-    _report(source, "arrival_ms", bad, "must be a time in ms, 0 or later", problems)
+    _report(table, source, "arrival_ms", bad, "must be a time in ms, 0 or later", problems)
     if bad.any():
         return EMPTY
     late = np.concatenate([[False], values[1:] < values[:-1]])
-    _report(source, "arrival_ms", late, "is earlier than the row before", problems)
+    _report(table, source, "arrival_ms", late, "is earlier than the row before", problems)
     return np.asarray(np.rint(values * 1e6), np.int64)
 
 
 def _integers(table: pd.DataFrame, column: str, low: int, high: int, source: str, problems: list[Problem]) -> IntArray:
     values = _numbers(table, column)
     bad = ~np.isfinite(values) | (values != np.rint(values)) | (values < low) | (values > high)
-    _report(source, column, bad, f"must be a whole number from {low} to {high}", problems)
+    _report(table, source, column, bad, f"must be a whole number from {low} to {high}", problems)
     return np.where(bad, low, values).astype(np.int64)

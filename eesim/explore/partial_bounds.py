@@ -1,0 +1,213 @@
+"""Bounds of our own on partly decided genomes: what no completion can beat, queueing and contention left out.
+
+For every exit, the critical path of the decided segments at the fastest clock that is still open, undecided segments at their best
+PE; for every PE, the work that answers need from it; for energy, base power over the stream's own time plus the cheapest way to do the
+needed work. Vectorised over genomes; -1 marks an undecided gene.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eesim.base import FloatArray, IntArray
+from eesim.engine.candidate_tables import CHARGE_NOTHING, CandidateTables
+from eesim.explore.evaluator import FJ_PER_MJ, NS_PER_MS, Evaluator, Metrics
+from eesim.metrics.replication import QUANTILES
+
+OPEN = -1
+FAR = 2**61
+
+
+class PartialBounds:
+    """Lower bounds (upper, for throughput) of metrics over all completions of partial genomes.
+
+    Parameters
+    ----------
+    evaluator
+        What leaves are evaluated with; the bounds hold for its values.
+    """
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.evaluator = evaluator
+        space = evaluator.space
+        self._space = space
+        tables = evaluator.tables
+        self._source = tables[0].source
+        self._exit = tables[0].exit
+        self._reach = _exits_reached(tables[0])
+        columns = evaluator.columns
+        self._pe_of = columns.pe_alleles
+        self._opps_of = columns.opp_alleles
+        self._time = _fastest(tables, "time_ns", self._opps_of)
+        self._cost = self._cheapest(tables)
+        self._transfer = self._transfers(tables)
+        self._servers = np.bincount(tables[0].server_resource)[: space.n_pes]
+        self._shares = self._measured_shares()
+        self._quiet_uw = float(tables[0].base_uw) + float(tables[0].idle_uw.sum())
+
+    def _measured_shares(self) -> list[FloatArray]:
+        """Exit shares that a leaf's value may rest on: the model's, and those of the simulated frames."""
+        e = self.evaluator
+        drawn = np.bincount(e.exits[e.warm :], minlength=e.n_exits) / max(len(e.exits) - e.warm, 1)
+        return [e.shares, drawn]
+
+    def _cheapest(self, tables: list[CandidateTables]) -> FloatArray:
+        """Least active energy of each segment on each PE over its open clocks, fJ, (S, P)."""
+        t = tables[0]
+        out = np.full(t.time_ns.shape[:2], np.inf)
+        for p, opps in enumerate(self._opps_of):
+            host = t.host[p]
+            host_uw = t.host_uw[p, self._opps_of[host]].min() if host >= 0 else 0
+            servers = (t.server_resource == p).sum()
+            for o in opps:
+                time = t.time_ns[:, p, o].astype(float)
+                energy = time * max(t.active_uw[p, o] + host_uw - t.idle_uw[p] / servers, 0)
+                out[:, p] = np.minimum(out[:, p], np.where(time >= 0, energy, np.inf))
+        return out
+
+    def _transfers(self, tables: list[CandidateTables]) -> FloatArray:
+        """Least time to bring each segment its input from PE a to PE b, ns, (S, P, P)."""
+        t = tables[0]
+        n_pes = t.time_ns.shape[1]
+        out = np.zeros((len(t.source), n_pes, n_pes))
+        if t.charge == CHARGE_NOTHING:
+            return out
+        for s, source in enumerate(t.source):
+            for a in range(n_pes):
+                for b in range(n_pes):
+                    if source >= 0 and a != b:
+                        clock = t.route_clock[a, b]
+                        opps = self._opps_of[clock] if clock >= 0 else np.array([0])
+                        out[s, a, b] = t.transfer_ns[source, a, b, opps].min()
+        return np.where(out < 0, FAR, out)
+
+    def exit_latencies(self, genomes: IntArray) -> FloatArray:
+        """Earliest possible answer at each exit for frames that would take it, ns, (n, K)."""
+        n, n_segments = len(genomes), self._space.n_segments
+        end = np.zeros((n, n_segments))
+        pe = np.full((n, n_segments), OPEN)
+        for s in range(n_segments):
+            gene = genomes[:, s]
+            decided = gene >= 0
+            pe[decided, s] = self._pe_of[s][gene[decided]]
+            best = self._time[s, self._pe_of[s]].min()
+            time = np.where(decided, self._time[s, np.maximum(pe[:, s], 0)], best)
+            source = self._source[s]
+            begin = np.zeros(n)
+            if source >= 0:
+                known = decided & (pe[:, source] >= 0)
+                move = np.where(known, self._transfer[s, np.maximum(pe[:, source], 0), np.maximum(pe[:, s], 0)], 0)
+                begin = end[:, source] + move
+            end[:, s] = begin + time
+        ends = np.stack([end[:, self._exit == e].max(axis=1) for e in range(self.evaluator.n_exits)], axis=1)
+        return self._in_order(genomes, ends)
+
+    def _in_order(self, genomes: IntArray, ends: FloatArray) -> FloatArray:
+        """Let answers wait for earlier exits that are surely enabled, and pass over those that may be disabled."""
+        first = self._space.n_segments + self._space.n_pes
+        out = np.empty_like(ends)
+        waited = np.zeros(len(ends))
+        n_exits = ends.shape[1]
+        state = []
+        for e in range(n_exits):
+            alleles = np.array([True]) if e == n_exits - 1 else np.array(self._space.genes[first + e].alleles)
+            gene = genomes[:, first + e] if e < n_exits - 1 else np.zeros(len(ends), np.int64)
+            surely = np.where(gene >= 0, alleles[np.maximum(gene, 0)], alleles.all())
+            maybe = np.where(gene >= 0, alleles[np.maximum(gene, 0)], alleles.any())
+            waited = np.where(surely, np.maximum(waited, ends[:, e]), waited)
+            state.append((maybe.astype(bool), np.maximum(waited, ends[:, e])))
+            if not self.evaluator.decide:
+                continue
+        later = np.full(len(ends), np.inf)
+        for e in range(n_exits - 1, -1, -1):
+            maybe, own = state[e]
+            later = np.where(maybe, np.minimum(own, later), later)
+            out[:, e] = later
+        return out if self.evaluator.decide else np.repeat(ends[:, -1:], n_exits, axis=1)
+
+    def metrics(self, genomes: IntArray) -> Metrics:
+        """Bounds on every bounded metric, by flat name; ceilings from below, throughput from above."""
+        ends = self.exit_latencies(genomes)
+        out: Metrics = {}
+        for shares in self._shares:
+            for name, values in self._with_shares(genomes, ends, shares).items():
+                better = np.maximum if name == "throughput_fps" else np.minimum
+                out[name] = better(out[name], values) if name in out else values
+        return out
+
+    def _with_shares(self, genomes: IntArray, ends: FloatArray, shares: FloatArray) -> Metrics:
+        e = self.evaluator
+        order = np.argsort(ends, axis=1, kind="stable")
+        ordered = np.take_along_axis(ends, order, axis=1)
+        weight = np.broadcast_to(shares, ends.shape)
+        kept = _keep_best(np.take_along_axis(weight, order, axis=1), 1 - e.droppable)
+        total = kept.sum(axis=1)
+        out: Metrics = {"latency_ms.mean": (ordered * kept).sum(axis=1) / total / NS_PER_MS}
+        below = np.cumsum(kept, axis=1) / total[:, None]
+        for name, share in QUANTILES.items():
+            at = np.argmax(below >= share - 1e-9, axis=1)
+            out[f"latency_ms.{name}"] = np.take_along_axis(ordered, at[:, None], axis=1)[:, 0] / NS_PER_MS
+        at = np.argmax(below >= 1 - 1e-9, axis=1)
+        out["latency_ms.max"] = np.take_along_axis(ordered, at[:, None], axis=1)[:, 0] / NS_PER_MS
+        needed = np.array([shares[list(reach)].sum() if reach else 0.0 for reach in self._needed_by()])
+        if not e.decide:
+            needed = np.ones_like(needed)
+        out["throughput_fps"], energy_fj = self._loads(genomes, needed)
+        out["energy_mj_per_frame.total"] = (self._quiet_uw * e.least_span_ns + energy_fj) / FJ_PER_MJ
+        out["energy_delay_mj_ms"] = out["energy_mj_per_frame.total"] * out["latency_ms.mean"]
+        return out
+
+    def _needed_by(self) -> list[set[int]]:
+        """Network exits whose frames surely need each segment: those that it leads to, and all deeper ones."""
+        n_exits = self.evaluator.n_exits
+        found = []
+        for s in range(self._space.n_segments):
+            on_backbone = n_exits - 1 in self._reach[s]
+            # A branch may be disabled, or an earlier exit disabled: count only frames that end no earlier.
+            found.append(set(range(min(self._reach[s]), n_exits)) if on_backbone else set())
+        return found
+
+    def _loads(self, genomes: IntArray, needed: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Best possible frame rate, and least energy of needed work per frame, fJ."""
+        n = len(genomes)
+        load = np.zeros((n, self._space.n_pes))
+        energy = np.zeros(n)
+        for s in range(self._space.n_segments):
+            gene = genomes[:, s]
+            decided = np.flatnonzero(gene >= 0)
+            pe = self._pe_of[s][gene[decided]]
+            np.add.at(load, (decided, pe), needed[s] * self._time[s, pe])
+            cost = np.full(n, self._cost[s, self._pe_of[s]].min())
+            cost[decided] = self._cost[s, pe]
+            energy += needed[s] * cost
+        busiest = (load / self._servers).max(axis=1)
+        rate = np.where(busiest > 0, 1e9 / np.maximum(busiest, 1e-9), np.inf)
+        # Rates over a finite window can beat the long run by what one frame brings.
+        return rate * (1 + 1 / max(len(self.evaluator.arrival) - self.evaluator.warm - 1, 1)), energy
+
+
+def _exits_reached(tables: CandidateTables) -> list[set[int]]:
+    """Exits that each segment leads to."""
+    reach: list[set[int]] = [set() for _ in tables.source]
+    for s in range(len(tables.source) - 1, -1, -1):
+        if tables.exit[s] >= 0:
+            reach[s].add(int(tables.exit[s]))
+        if tables.source[s] >= 0:
+            reach[int(tables.source[s])] |= reach[s]
+    return reach
+
+
+def _fastest(tables: list[CandidateTables], field: str, opps_of: list[IntArray]) -> FloatArray:
+    """Least time of each segment on each PE over its open clocks, (S, P); far where it cannot run."""
+    time = getattr(tables[0], field)
+    out = np.full(time.shape[:2], float(FAR))
+    for p, opps in enumerate(opps_of):
+        some = time[:, p, opps].astype(float)
+        out[:, p] = np.where(some >= 0, some, FAR).min(axis=1)
+    return out
+
+
+def _keep_best(weights: FloatArray, share: float) -> FloatArray:
+    """Weights of the fastest ``share`` of the frames: drops may take away the slowest."""
+    before = np.cumsum(weights, axis=1) - weights
+    return np.clip(share - before, 0, weights) if share < 1 else weights
