@@ -27,6 +27,9 @@ from eesim.workload.arrivals import ClosedLoop, Periodic, Poisson
 SNAPSHOTS = 64
 """Frames at which a warm-up can end, per replication."""
 
+KEEPS_UP = 0.98
+"""Share of the arriving frames that a run must answer per second not to be called overloaded."""
+
 NEARLY_FULL = 0.98
 """Utilisation above which a run is suspected to be overloaded."""
 
@@ -163,7 +166,9 @@ def _result(job: _Job, observations: list[Observation], log: IntArray | None) ->
         notes=(),
         records=tuple(o.frames for o in observations if o.frames is not None) if job.keep else None,
         log=log,
-        provenance=provenance(scenario.documents, scenario.files, _trace_digests(scenario), seed=job.seed),
+        provenance=provenance(
+            scenario.documents, scenario.files, _trace_digests(scenario), seed=job.seed, replications=len(observations)
+        ),
     )
     return replace(result, notes=(*scenario.notes, *_notes(result, measured)))
 
@@ -203,6 +208,12 @@ def _notes(result: Result, measured: list[Replication]) -> list[str]:
         notes.append(
             f"overload: {rate:.4g} frames per second arrive, but {name} can serve at most {limit:.4g}: "
             "without drops, latency grows with the length of the run"
+        )
+    answered, dropped = result.value("throughput_fps"), result.value("drop_rate")
+    if rate is not None and not notes and answered is not None and answered < KEEPS_UP * rate and not dropped:
+        notes.append(
+            f"overload: {rate:.4g} frames per second arrive and {answered:.4g} are answered: "
+            "latency grows with the length of the run"
         )
     full = [
         name

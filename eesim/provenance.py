@@ -31,7 +31,12 @@ def package_version(name: str) -> str:
 
 
 def provenance(
-    inputs: Mapping[str, Any], files: Mapping[str, str], extra_digests: Mapping[str, str], *, seed: int
+    inputs: Mapping[str, Any],
+    files: Mapping[str, str],
+    extra_digests: Mapping[str, str],
+    *,
+    seed: int,
+    replications: int,
 ) -> dict[str, Any]:
     """Return what a reader needs to get the same result again.
 
@@ -43,12 +48,12 @@ def provenance(
         Where each came from.
     extra_digests
         Digests of other inputs (traces).
-    seed
-        Seed of the run.
+    seed, replications
+        Of the run, whatever the scenario says.
     """
     parts = {name: digest(data) for name, data in inputs.items()} | dict(extra_digests)
     return {
-        "inputs_sha256": digest({**parts, "seed": seed}),
+        "inputs_sha256": digest({**parts, "seed": seed, "replications": replications}),
         "parts_sha256": parts,
         "files": dict(files),
         "seed": seed,

@@ -7,7 +7,10 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 LONG_RUN_FRAMES = 2_000_000
 """Shorter compiled runs end before a bar is worth drawing."""
@@ -53,6 +56,17 @@ def print_json(data: Any) -> None:
 def say(message: str) -> None:
     """Print progress or remarks: stderr, so that stdout carries the answer alone."""
     print(message, file=sys.stderr)
+
+
+def stdout_console() -> Console:
+    """Return a console on stdout that leaves a reader who has gone (`| head`) to `main`."""
+    from rich.console import Console
+
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Plain(file=sys.stdout)
 
 
 @contextmanager

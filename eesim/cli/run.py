@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from eesim.cli.common import (
     print_json,
     progress_bar,
     say,
+    stdout_console,
     whole_number,
 )
 from eesim.errors import InputError, Problem
@@ -82,11 +82,9 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(result.to_dict())
     else:
-        from rich.console import Console
-
         from eesim.report.tables import print_result
 
-        print_result(result, Console(file=sys.stdout))
+        print_result(result, stdout_console())
     for path in written:
         say(f"wrote {path}")
     return 0 if result.requirements_met else 1

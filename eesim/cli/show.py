@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
-from eesim.cli.common import add_json_option, add_set_option, print_json
+from eesim.cli.common import add_json_option, add_set_option, print_json, stdout_console
 from eesim.errors import InputError, Problem
 
 
@@ -21,11 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; return the exit status."""
-    from rich.console import Console
-
     from eesim.report import inventory
 
-    console = Console(file=sys.stdout)
+    console = stdout_console()
     if arguments.what == "scenario":
         from eesim.scenario.library import scenario_folder
         from eesim.scenario.load import load

@@ -1,7 +1,7 @@
 """Compiled lowering: from a candidate (PE and operating point per segment, exits, limits) to plan arrays.
 
-The same rules as `eesim.plan.graph` and `eesim.plan.lower` for policies that send after each segment, written for speed; a property
-test holds the two equal, array by array. One frame costs about as much to lower as to simulate.
+The same rules as `eesim.plan.graph` and `eesim.plan.lower` for policies that send after each segment, written for
+speed; a property test holds the two equal, array by array. One frame costs about as much to lower as to simulate.
 """
 
 from __future__ import annotations

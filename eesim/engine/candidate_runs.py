@@ -1,7 +1,7 @@
 """Lower and simulate many candidates in compiled code, on the same frames (common random numbers).
 
-One memory block serves one thread: each candidate's plan is written where the last one's was, so nothing is allocated between
-candidates but the sorted latencies.
+One memory block serves one thread: each candidate's plan is written where the last one's was, so nothing is allocated
+between candidates but the sorted latencies.
 """
 
 from __future__ import annotations
@@ -245,8 +245,8 @@ def advance_to(m: IntArray, arrival: IntArray, draw: IntArray, known: int, final
 def hopeless(m: IntArray, warm: int, limits: IntArray) -> bool:
     """Whether more frames are late, or lost, than the constraints allow of the whole run.
 
-    ``limits`` holds, in pairs, a latency and how many measured frames may exceed it; the last pair's latency is ignored and its
-    number is of drops.
+    ``limits`` holds, in pairs, a latency and how many measured frames may exceed it; the last pair's latency is
+    ignored and its number is of drops.
     """
     pairs = limits.shape[0] // 2
     for p in range(pairs):
@@ -264,15 +264,7 @@ def hopeless(m: IntArray, warm: int, limits: IntArray) -> bool:
 
 
 @kernel
-def measure(
-    m: IntArray,
-    tables: CandidateTables,
-    scratch: Scratch,
-    warm: int,
-    deadline: int,
-    latency: FloatArray,
-    out: FloatArray,
-) -> None:
+def measure(m: IntArray, scratch: Scratch, warm: int, deadline: int, latency: FloatArray, out: FloatArray) -> None:
     """Turn records and counters into one row of metrics."""
     answers = 0
     total = 0
@@ -463,7 +455,7 @@ def run_candidates(
                 out[i, STATUS] = DEADLOCKED
             elif limits.shape[0] > 0 and hopeless(m, warm, limits):
                 out[i, STATUS] = STOPPED_EARLY
-        measure(m, tables, scratch, warm, deadline, memory.latency, out[i])
+        measure(m, scratch, warm, deadline, memory.latency, out[i])
         out[i, SPAN_NS] = m[c.NOW] - begin_ns
         out[i, ENERGY_FJ] = energy_so_far(m, tables, scratch) - begin_fj
 

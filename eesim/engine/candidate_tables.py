@@ -21,8 +21,8 @@ GATE_ALL = 3
 class CandidateTables(NamedTuple):
     """Everything that stays the same while mappings, operating points, exits and limits vary.
 
-    Sizes: ``S`` segments, ``P`` PEs, ``O`` operating points (of the PE that has most), ``K`` exits, ``R`` resources (PEs, then
-    links), ``M`` busy masks, ``V`` servers.
+    Sizes: ``S`` segments, ``P`` PEs, ``O`` operating points (of the PE that has most), ``K`` exits, ``R`` resources
+    (PEs, then links), ``M`` busy masks, ``V`` servers.
     """
 
     source: IntArray

@@ -28,7 +28,15 @@ class Watcher(Protocol):
 
 
 def make_engine(name: EngineName, plan: Plan, *, log: bool = False) -> Engine:
-    """Return an engine for ``plan``; numba is imported only for the compiled one."""
+    """Return an engine for ``plan``; numba is imported only for the compiled one.
+
+    Raises
+    ------
+    ValueError
+        If there is no engine of this name.
+    """
+    if name not in ENGINES:
+        raise ValueError(f"there is no engine {name!r}: choose {' or '.join(ENGINES)}")
     if name == "reference":
         from eesim.engine.reference import ReferenceEngine
 

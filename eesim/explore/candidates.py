@@ -1,7 +1,7 @@
 """From a scenario to what the compiled lowering reads: its costs for every PE and operating point.
 
-Only policies that send after each segment, with operating points that never change during a run and without noise, are lowered
-in compiled code; `unsupported` says why a scenario has to take the general road (`eesim.plan.lower`).
+Only policies that send after each segment, with operating points that never change during a run and without noise,
+are lowered in compiled code; `unsupported` says why a scenario has to take the general road (`eesim.plan.lower`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Evaluate candidates in batches: by single frames where that is exact, else by simulating the stream.
 
-One frame at a time is exact when no frame can ever meet another: every frame's last task ends before the next frame arrives. Then the
-metrics of the stream are those of the exits, weighted by their shares. All candidates see the same frames otherwise.
+One frame at a time is exact when no frame can ever meet another: every frame's last task ends before the next frame
+arrives. Then the metrics of the stream are those of the exits, weighted by their shares. All candidates see the same
+frames otherwise.
 """
 
 from __future__ import annotations

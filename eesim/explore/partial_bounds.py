@@ -1,8 +1,8 @@
 """Bounds of our own on partly decided genomes: what no completion can beat, queueing and contention left out.
 
-For every exit, the critical path of the decided segments at the fastest clock that is still open, undecided segments at their best
-PE; for every PE, the work that answers need from it; for energy, base power over the stream's own time plus the cheapest way to do the
-needed work. Vectorised over genomes; -1 marks an undecided gene.
+For every exit, the critical path of the decided segments at the fastest clock that is still open, undecided segments
+at their best PE; for every PE, the work that answers need from it; for energy, base power over the stream's own time
+plus the cheapest way to do the needed work. Vectorised over genomes; -1 marks an undecided gene.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The design space: genes, alleles, and how a genome becomes a scenario.
 
-A genome is a row of small integers: the PE of each segment, the operating point of each PE, each switchable exit, the limit of frames
-in flight, the capacity of the queue, the policy. Genes with one allele are kept: positions never move.
+A genome is a row of small integers: the PE of each segment, the operating point of each PE, each switchable exit, the
+limit of frames in flight, the capacity of the queue, the policy. Genes with one allele are kept: positions never
+move.
 """
 
 from __future__ import annotations

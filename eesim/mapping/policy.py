@@ -23,6 +23,12 @@ class Queue(Spec):
     full: Literal["block", "drop_newest", "drop_oldest"] = "drop_newest"
 
 
+class StageQueue(Queue):
+    """The queue in front of each PE; a full one holds back the server that would fill it, unless told otherwise."""
+
+    full: Literal["block", "drop_newest", "drop_oldest"] = "block"
+
+
 class Policy(Spec):
     """Every switch, resolved."""
 
@@ -37,7 +43,7 @@ class Policy(Spec):
     frame_gate: Literal["open", "first_subgraph", "last_subgraph", "all"] = "open"
     frames_in_flight: PositiveCount = "unbounded"
     queue: Queue = Queue()
-    stage_queue: Queue = Queue(full="block")
+    stage_queue: StageQueue = StageQueue()
     dispatch: Literal["oldest_frame", "fifo"] = "oldest_frame"
 
 
@@ -70,7 +76,7 @@ class PolicyChange(Spec):
     frame_gate: Literal["open", "first_subgraph", "last_subgraph", "all"] | None = None
     frames_in_flight: PositiveCount | None = None
     queue: Queue | None = None
-    stage_queue: Queue | None = None
+    stage_queue: StageQueue | None = None
     dispatch: Literal["oldest_frame", "fifo"] | None = None
 
 

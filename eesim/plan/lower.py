@@ -78,9 +78,9 @@ class Lowered:
         plan = self.plan
         if plan.first_confident:
             exits = np.zeros_like(frames.confident)
+            # A frame that a disabled exit would have been confident about is so at the next enabled one.
             for network_exit, plan_exit in enumerate(self.exit_of):
-                if self.labels.exit_number[plan_exit] == network_exit + 1:
-                    exits |= (frames.confident >> network_exit & 1) << plan_exit
+                exits |= (frames.confident >> network_exit & 1) << plan_exit
         else:
             exits = self.exit_of[frames.exit]
         noise = np.zeros((0, plan.n_nodes), np.int64)

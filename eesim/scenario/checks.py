@@ -92,8 +92,9 @@ def short_traces(document: Document, spec: ScenarioSpec, traces: Traces) -> list
     return found
 
 
-def notes_of(spec: ScenarioSpec, profile: Profile, mapping: Mapping, network: Network, policy: Policy) -> tuple[str,
-...]:
+def notes_of(
+    spec: ScenarioSpec, profile: Profile, mapping: Mapping, network: Network, policy: Policy
+) -> tuple[str, ...]:
     """What the user should know: estimates, assumptions, inputs without effect."""
     notes = []
     pairs = zip(network.segment_names, mapping.pes, mapping.segment_opp_hz, strict=True)

@@ -38,8 +38,9 @@ Together = Annotated[dict[str, str], Field(min_length=1)]
 class ExploreSpec(Spec):
     """A design space and what is wanted of it.
 
-    ``segments``: PEs that every segment may take, or per segment. ``opp``: clocks per PE. ``exits``: exits that may be switched off.
-    ``forbid``: combinations (segment to PE) that must not occur; ``require``: of each list entry, all must hold.
+    ``segments``: PEs that every segment may take, or per segment. ``opp``: clocks per PE. ``exits``: exits that may
+    be switched off. ``forbid``: combinations (segment to PE) that must not occur; ``require``: of each list entry,
+    all must hold.
     """
 
     segments: Annotated[Pes | Annotated[dict[str, Pes], Field(min_length=1)], OneOf()] | None = None

@@ -16,6 +16,14 @@ def _shipped(folder: str) -> Path:
     return installed if installed.is_dir() else PACKAGE.parent / folder
 
 
+def shown(path: Path) -> str:
+    """How a result names a file: shipped ones relative to where they are shipped, so that results do not depend on it."""
+    for folder in ("hw_models", "scenarios"):
+        if path.is_relative_to(_shipped(folder)):
+            return str(Path(folder) / path.relative_to(_shipped(folder)))
+    return str(path)
+
+
 def board_folders(beside: Path) -> list[Path]:
     """Folders that hold ``<board>/board.yaml``, the first that has a board wins."""
     extra = os.environ.get("EESIM_HW_MODELS")

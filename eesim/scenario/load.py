@@ -18,7 +18,7 @@ from eesim.mapping.mapping import MappingSpec, resolve_mapping
 from eesim.mapping.policy import PRESETS, Policy, PolicyChange, resolve_policy
 from eesim.overrides import Override, apply_overrides, parse_overrides
 from eesim.scenario.checks import notes_of, short_traces, stream_problems, unprofiled, unroutable
-from eesim.scenario.library import find_board, find_network
+from eesim.scenario.library import find_board, find_network, shown
 from eesim.scenario.spec import ScenarioSpec
 from eesim.spec import Spec, validate_document
 from eesim.wording import DataPath
@@ -178,7 +178,7 @@ def resolve(document: Document, beside: Path) -> Scenario:
     # A board that is wrong only in what the scenario changes still tells which PEs there are.
     stand_in = board or (_quietly(Board, load_document(board_file)) if board_file and board_doc else None)
     mapping = _mapping(document, spec, stand_in, network, collect)
-    if spec is None or board is None or network is None or board_file is None:
+    if spec is None or board is None or network is None or board_file is None or network_file is None:
         collect.raise_any()
         raise AssertionError("a part is missing, but nothing is wrong")
     name = document.get(("profile",))
@@ -216,9 +216,9 @@ def resolve(document: Document, beside: Path) -> Scenario:
         },
         files={
             "scenario": document.source,
-            "board": str(board_file),
-            "network": str(network_file),
-            "profile": str(profile_file),
+            "board": shown(board_file),
+            "network": shown(network_file),
+            "profile": shown(profile_file),
         },
         notes=notes_of(spec, profile, mapping, network, policy),
         document=document,
@@ -297,7 +297,7 @@ def _profile_document(document: Document, file: Path, board: Board, network: Net
 
 def _profile(document: Document, board: Board, network: Network) -> Profile:
     profile = validate_document(Profile, document)
-    found = profile.findings(board, network.segment_names)
+    found = profile.findings(board, network.name, network.segment_names)
     if found:
         raise InputError(document.problem(*finding) for finding in found)
     return profile

@@ -38,9 +38,13 @@ class Profile(Spec):
             raise SpecError([(("clocks", "at", pe), "missing: at which clock were its times taken?") for pe in missing])
         return self
 
-    def findings(self, board: Board, segments: tuple[str, ...]) -> list[tuple[tuple[str | int, ...], str, str]]:
+    def findings(
+        self, board: Board, network: str, segments: tuple[str, ...]
+    ) -> list[tuple[tuple[str | int, ...], str, str]]:
         """What does not fit the board and the network, as (path, message, hint)."""
         found: list[tuple[tuple[str | int, ...], str, str]] = []
+        if self.network != network:
+            found.append((("network",), f"this is a profile of {self.network!r}, not of {network!r}", network))
         for segment, row in self.times.items():
             if segment not in segments:
                 found.append((("times", segment), "the network has no such segment", suggest(segment, segments)))

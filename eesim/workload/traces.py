@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def read_traces(spec: StreamSpec, folder: Path, exit_names: Sequence[str], *, ne
 
 def _table(path: Path, columns: list[str], problems: list[Problem]) -> pd.DataFrame | None:
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else _csv(path)
         table.attrs[LINES] = _lines(path, len(table))
     except FileNotFoundError:
         near = suggest(path.name, (item.name for item in path.parent.glob("*"))) if path.parent.is_dir() else ""
@@ -76,9 +77,6 @@ def _table(path: Path, columns: list[str], problems: list[Problem]) -> pd.DataFr
         return None
     except (OSError, ValueError, pd.errors.ParserError) as error:
         problems.append(Problem(str(path), 0, "", f"cannot be read as a table: {str(error).splitlines()[0]}"))
-        return None
-    if not isinstance(table.index, pd.RangeIndex):
-        problems.append(Problem(str(path), table.attrs[LINES][0], "", "a row has more cells than the header"))
         return None
     missing = [name for name in columns if name not in table.columns]
     for name in missing:
@@ -88,6 +86,16 @@ def _table(path: Path, columns: list[str], problems: list[Problem]) -> pd.DataFr
         problems.append(Problem(str(path), 1, columns[0], "the table has no rows"))
         return None
     return None if missing else table
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    """Read a CSV file; rows with more cells than the header are an error, not an index."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return pd.read_csv(path, index_col=False)
+        except pd.errors.ParserWarning:
+            raise ValueError("rows have more cells than the header") from None
 
 
 def _lines(path: Path, n_rows: int) -> list[int]:

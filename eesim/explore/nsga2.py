@@ -1,0 +1,53 @@
+"""NSGA-II: a population that spreads along the front of several objectives.
+
+Deb, Pratap, Agarwal and Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions
+on Evolutionary Computation 6(2), 2002; on integer genomes, and without ever evaluating a genome twice.
+"""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import numpy as np
+
+from eesim.base import IntArray
+from eesim.explore.breeding import Variation
+from eesim.explore.dominance import crowding_distance, nondominated_ranks
+from eesim.explore.evolution import Evolution
+from eesim.explore.problem import Problem
+from eesim.explore.search import SearchOptions
+
+
+class Nsga2(Evolution):
+    """Minimises up to three objectives at once; its archive holds every non-dominated genome that it met.
+
+    Parameters
+    ----------
+    problem
+        What to minimise.
+    population
+        Places.
+    variation
+        Choices of the operators.
+    options
+        ``budget``, ``seed``, ``start``, ``memo`` and ``reference`` of `eesim.explore.search.Search`.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        population: int = 100,
+        variation: Variation = Variation(),  # noqa: B008 (frozen)
+        **options: Unpack[SearchOptions],
+    ) -> None:
+        super().__init__(problem, population, 1, variation, {}, **options)
+
+    def _survivors(self, rows: IntArray, island: IntArray) -> tuple[IntArray, IntArray]:
+        """Rank by rank, and within a rank the least crowded first."""
+        rows = np.sort(rows)
+        rows = rows[np.diff(rows, prepend=-1) > 0]
+        objectives = self.memo.visited.objectives[rows]
+        ranks = nondominated_ranks(objectives, self.memo.violation[rows])
+        best = np.lexsort((-crowding_distance(objectives, ranks), ranks))[: self._sizes[0]]
+        return rows[best], np.zeros_like(island, shape=len(best))

@@ -1,0 +1,118 @@
+"""Selection, crossover and mutation on whole populations of integer genomes.
+
+The kernels draw nothing and allocate nothing: random numbers come in as arrays of uniform draws in [0, 1), results
+go out through ``out``. A population is (n, G); allele g of each row lies in [0, n_alleles[g]).
+"""
+
+from __future__ import annotations
+
+from eesim.base import FloatArray, IntArray
+from eesim.engine.jit import WarmOnce, kernel
+
+
+@kernel
+def tournament(standing: IntArray, begin: IntArray, size: IntArray, draws: FloatArray, out: IntArray) -> None:
+    """Pick the best of a few at random.
+
+    Parameters
+    ----------
+    standing
+        Place of each individual in the order of quality, 0 best, (N,).
+    begin, size
+        Contestants of tournament i are individuals ``begin[i]`` up to ``begin[i] + size[i]``, (n,).
+    draws
+        One draw per contestant, (n, k).
+    out
+        Winners, (n,).
+    """
+    for i in range(len(out)):
+        winner = begin[i] + int(draws[i, 0] * size[i])
+        for j in range(1, draws.shape[1]):
+            rival = begin[i] + int(draws[i, j] * size[i])
+            if standing[rival] < standing[winner]:
+                winner = rival
+        out[i] = winner
+
+
+@kernel
+def uniform_crossover(
+    population: IntArray, mothers: IntArray, fathers: IntArray, share: FloatArray, draws: FloatArray, out: IntArray
+) -> None:
+    """Take each gene from the father with probability ``share[i]``, else from the mother.
+
+    Parameters
+    ----------
+    population
+        (N, G).
+    mothers, fathers
+        Rows of the population, (n,).
+    share
+        (n,); 0 copies the mother.
+    draws
+        (n, G).
+    out
+        Children, (n, G).
+    """
+    for i in range(len(out)):
+        mother, father = mothers[i], fathers[i]
+        for gene in range(out.shape[1]):
+            # Arithmetic, because no processor foresees the toss of a coin.
+            mine, other = population[mother, gene], population[father, gene]
+            out[i, gene] = mine + (other - mine) * int(draws[i, gene] < share[i])
+
+
+@kernel
+def one_point_crossover(
+    population: IntArray, mothers: IntArray, fathers: IntArray, cuts: IntArray, out: IntArray
+) -> None:
+    """Take the genes before ``cuts[i]`` from the mother and the others from the father.
+
+    Parameters
+    ----------
+    population
+        (N, G).
+    mothers, fathers
+        Rows of the population, (n,).
+    cuts
+        (n,), 0 to G; G copies the mother.
+    out
+        Children, (n, G).
+    """
+    for i in range(len(out)):
+        for gene in range(out.shape[1]):
+            out[i, gene] = population[mothers[i] if gene < cuts[i] else fathers[i], gene]
+
+
+@kernel
+def mutate(genomes: IntArray, n_alleles: IntArray, rate: float, draws: FloatArray, out: IntArray) -> None:
+    """Reset each gene, with probability ``rate``, to another of its alleles; genes with one allele stay.
+
+    A draw below the rate is, divided by the rate, uniform again: it also chooses the allele.
+
+    Parameters
+    ----------
+    genomes
+        (n, G).
+    n_alleles
+        (G,).
+    rate
+        Probability per gene.
+    draws
+        (n, G).
+    out
+        (n, G); may be ``genomes``.
+    """
+    for i in range(len(out)):
+        for gene in range(out.shape[1]):
+            allele = genomes[i, gene]
+            if draws[i, gene] < rate and n_alleles[gene] > 1:
+                others = n_alleles[gene] - 1
+                other = min(int(draws[i, gene] / rate * others), others - 1)
+                allele = other + 1 if other >= allele else other
+            out[i, gene] = allele
+
+
+tournament_winners = WarmOnce(tournament)
+cross_uniformly = WarmOnce(uniform_crossover)
+cross_at_one_point = WarmOnce(one_point_crossover)
+mutate_genes = WarmOnce(mutate)

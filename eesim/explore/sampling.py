@@ -1,0 +1,86 @@
+"""Random genomes without replacement, from a permutation that is never stored.
+
+Below 2^62 genomes, the i-th genome of the sequence is number P(i) of the space, where P is a keyed permutation of
+0 .. size - 1: a Feistel network on the next even number of bits, applied again while its result lies outside the
+space (cycle walking; Black and Rogaway 2002). All there is to remember is the key and how far the sequence has been
+read, and its end means that the whole space has been seen. Larger spaces are drawn from independently: a collision
+there is a rarity, and the memo sees to it.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from eesim.base import IntArray
+from eesim.explore.keys import EXACT_LIMIT, place_values
+
+_ROUNDS = 6
+_MIX = np.uint64(0xD6E8FEB86659FD93)
+_HALF = np.uint64(32)
+
+
+class Sampler:
+    """Reads genomes of a space in random order.
+
+    Parameters
+    ----------
+    n_alleles
+        Number of alleles of each gene, (G,).
+    rng
+        Gives the permutation's key and, in spaces too large for one, the genomes.
+
+    Attributes
+    ----------
+    key
+        Round keys of the permutation; with ``position``, all of the sampler's state.
+    position
+        How many genomes of the sequence were taken.
+    """
+
+    def __init__(self, n_alleles: IntArray, rng: np.random.Generator) -> None:
+        self._n_alleles = np.array(n_alleles, np.int64)
+        self._rng = rng
+        self._size = prod(int(n) for n in n_alleles)
+        self._exact = self._size < EXACT_LIMIT
+        self._half_bits = np.uint64(max(1, ((self._size - 1).bit_length() + 1) // 2))
+        self._place_values = place_values(self._n_alleles) if self._exact else np.empty(0, np.int64)
+        self.key: IntArray = rng.integers(0, 1 << 62, _ROUNDS)
+        self.position = 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every genome of the space was taken."""
+        return self._exact and self.position >= self._size
+
+    def peek(self, count: int) -> IntArray:
+        """Return the next genomes of the sequence, at most ``count``, without taking them, (n, G)."""
+        if not self._exact:
+            return self._rng.integers(0, self._n_alleles, (count, len(self._n_alleles)))
+        end = min(self.position + count, self._size)
+        numbers = self._permuted(np.arange(self.position, end, dtype=np.uint64)).astype(np.int64)
+        return numbers[:, None] // self._place_values % self._n_alleles
+
+    def take(self, count: int) -> None:
+        """Move past ``count`` genomes."""
+        self.position += count
+
+    def _permuted(self, numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        out = self._shuffle(numbers)
+        outside = np.flatnonzero(out >= self._size)
+        while len(outside):
+            out[outside] = self._shuffle(out[outside])
+            outside = outside[out[outside] >= self._size]
+        return out
+
+    def _shuffle(self, numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        """Permute the numbers of 2 ``half_bits`` bits."""
+        mask = (np.uint64(1) << self._half_bits) - np.uint64(1)
+        left, right = numbers >> self._half_bits, numbers & mask
+        for key in self.key.view(np.uint64):
+            mixed = (right ^ key) * _MIX
+            mixed = (mixed ^ (mixed >> _HALF)) * _MIX
+            left, right = right, left ^ ((mixed >> _HALF) & mask)
+        return (left << self._half_bits) | right

@@ -1,0 +1,341 @@
+"""The evaluator: the same numbers whatever is kept, whichever engine, however many threads."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import eesim
+from eesim.errors import SimulationDeadlock
+from eesim.metrics.result import Result
+from eesim.plan.plan import EventKind
+from eesim.scenario.load import Scenario
+from tests.scenarios import (
+    FAR_APART,
+    board_data,
+    camera,
+    everywhere,
+    network_data,
+    scenario_of,
+    scenarios,
+)
+
+SMALL = {"run.frames": 700, "run.replications": 3}
+BUSY = {
+    **SMALL,
+    "stream.arrivals": {"kind": "poisson", "rate": "70 Hz"},
+    "stream.noise": {"kind": "lognormal", "cv": 0.2},
+    "policy.queue": {"capacity": 3, "full": "drop_oldest"},
+    "policy.frames_in_flight": 3,
+}
+WARMUPS = ["auto", "none", 100]
+
+
+def told(result: Result) -> dict[str, Any]:
+    """Everything that a result says about its scenario."""
+    data = result.to_dict()
+    return {key: value for key, value in data.items() if key != "engine"}
+
+
+def records(result: Result) -> list[Any]:
+    assert result.records is not None
+    return [part.tolist() for part in result.records]
+
+
+# -- what is kept -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("replications", [1, 3])
+@pytest.mark.parametrize("warmup", WARMUPS)
+def test_keeping_frames_does_not_change_any_number(warmup: Any, replications: int) -> None:
+    scenario = camera({**BUSY, "run.warmup": warmup, "run.replications": replications})
+    assert told(eesim.run(scenario, keep_frames=True)) == told(eesim.run(scenario, keep_frames=False))
+
+
+def test_frames_are_kept_unless_there_are_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = camera(SMALL)
+    assert eesim.run(scenario).records is not None
+    monkeypatch.setattr("eesim.evaluate.KEEP_FRAMES_UP_TO", 3 * 700 - 1)
+    assert eesim.run(scenario).records is None
+    assert eesim.run(scenario, replications=2).records is not None
+
+
+def one_segment(frames: int) -> Scenario:
+    stream = {
+        "arrivals": {"kind": "poisson", "rate": "500 Hz"},
+        "exits": {"kind": "fixed", "exit": 1},
+        "noise": {"kind": "exponential"},
+    }
+    run = {"frames": frames, "replications": 1, "warmup": "auto"}
+    network = network_data({"name": "all", "exit": "final"})
+    return scenario_of(board_data("B"), network, {"all": {"B": "1 ms"}}, "B", stream=stream, run=run)
+
+
+def peak_of(scenario: Scenario, *, keep_frames: bool) -> int:
+    """Most bytes that Python and numpy held at a time."""
+    gc.collect()
+    tracemalloc.start()
+    eesim.run(scenario, keep_frames=keep_frames)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_run_unless_frames_are_kept() -> None:
+    eesim.run(one_segment(10))
+    few, many = (peak_of(one_segment(frames), keep_frames=False) for frames in (1_500_000, 3_000_000))
+    # The records of 3 x 10^6 frames are 192 MB; only the chunks of a run grow with it, to 65,536 frames.
+    assert many < 100e6
+    assert many < 1.4 * few
+    assert peak_of(one_segment(3_000_000), keep_frames=True) > 192e6
+
+
+def test_more_values_than_are_kept_are_said_to_be_inexact(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = one_segment(5000)
+    exact = eesim.run(scenario)
+    assert not any("quantiles" in note for note in exact.notes)
+    monkeypatch.setattr("eesim.metrics.observe.Histogram", _small_histogram())
+    binned = eesim.run(scenario)
+    assert any("quantiles are read from bins" in note for note in binned.notes)
+    for name in ("p50", "p90", "p95", "p99"):
+        assert binned.value(f"latency_ms.{name}") == pytest.approx(exact.value(f"latency_ms.{name}"), rel=0.0005)
+    assert binned.value("latency_ms.mean") == exact.value("latency_ms.mean")
+    assert binned.value("latency_ms.max") == exact.value("latency_ms.max")
+
+
+def _small_histogram() -> Any:
+    from eesim.metrics.histogram import Histogram
+
+    return lambda _limit: Histogram(1000)
+
+
+# -- seeds and replications ---------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_result() -> None:
+    a, b = (eesim.run(camera(BUSY)) for _ in range(2))
+    assert a.to_dict() == b.to_dict()
+    assert records(a) == records(b)
+
+
+def test_another_seed_gives_another_result() -> None:
+    a, b = eesim.run(camera(BUSY)), eesim.run(camera(BUSY), seed=2)
+    assert (a.seed, b.seed) == (1, 2)
+    assert a.to_dict()["seed"] == a.provenance["seed"] == 1
+    assert a.value("latency_ms.mean") != b.value("latency_ms.mean")
+    assert records(eesim.run(camera({**BUSY, "run.seed": 2}))) == records(b)
+
+
+def test_replications_see_different_frames() -> None:
+    parts = records(eesim.run(camera(BUSY)))
+    assert len({str(part) for part in parts}) == len(parts) == 3
+
+
+def test_more_replications_begin_with_the_same_ones() -> None:
+    few, many = eesim.run(camera(BUSY), replications=2), eesim.run(camera(BUSY), replications=4)
+    assert records(many)[:2] == records(few)
+
+
+def test_two_mappings_see_the_same_frames() -> None:
+    a, b = (eesim.run(camera({**SMALL, "mapping.segments": order})).frames() for order in ("BGLGLGL", "GGGGGGG"))
+    assert a["arrival_ns"].tolist() == b["arrival_ns"].tolist()
+    assert a["exit"].tolist() == b["exit"].tolist()
+    assert a["finish_ns"].tolist() != b["finish_ns"].tolist()
+
+
+@pytest.mark.parametrize("cores", [1, 2, 16, None])
+def test_the_number_of_threads_does_not_matter(cores: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = camera({**BUSY, "run.replications": 5})
+    expected = eesim.run(scenario)
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    found = eesim.run(scenario)
+    assert found.to_dict() == expected.to_dict()
+    assert records(found) == records(expected)
+
+
+def test_threads_are_used_where_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: set[int] = set()
+    barrier = threading.Barrier(2, timeout=20)
+
+    def progress(_: int) -> None:
+        if threading.get_ident() not in used:
+            used.add(threading.get_ident())
+            barrier.wait()
+
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    eesim.run(camera({**SMALL, "run.replications": 2}), progress=progress)
+    assert len(used) == 2
+    assert threading.get_ident() not in used
+
+
+def test_progress_counts_every_frame() -> None:
+    for engine in ("compiled", "reference"):
+        seen: list[int] = []
+        eesim.run(camera({**SMALL, "run.frames": 100}), engine=engine, progress=seen.append)  # type: ignore[arg-type]
+        assert sum(seen) == 3 * 100
+
+
+# -- engines ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", ["cooperative", "sequential", "coup-switch", "coup-pipeline"])
+@pytest.mark.parametrize("warmup", ["auto", 33])
+def test_both_engines_give_the_same_estimates(policy: str, warmup: Any) -> None:
+    overrides = {**BUSY, "policy": policy, "run": {"frames": 150, "replications": 2, "warmup": warmup}}
+    scenario = camera(overrides)
+    compiled, reference = (eesim.run(scenario, engine=engine, log_frames=20) for engine in ("compiled", "reference"))
+    assert compiled.engine == "compiled"
+    assert reference.engine == "reference"
+    assert told(compiled) == told(reference)
+    assert records(compiled) == records(reference)
+    assert np.array_equal(compiled.log, reference.log)  # type: ignore[arg-type]
+
+
+@settings(max_examples=20, deadline=None)
+@given(scenarios())
+def test_both_engines_give_the_same_estimates_of_anything(scenario: Scenario) -> None:
+    compiled, reference = (eesim.run(scenario, engine=engine) for engine in ("compiled", "reference"))
+    assert told(compiled) == told(reference)
+
+
+def test_an_engine_that_does_not_exist_is_no_engine() -> None:
+    with pytest.raises((ValueError, KeyError)):
+        eesim.run(camera({**SMALL, "run.frames": 1}), engine="fast")  # type: ignore[arg-type]
+
+
+# -- the event log ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize("frames", [1, 2, 57, 199, 200])
+def test_the_log_of_some_frames_is_the_beginning_of_the_whole_log(engine: Any, frames: int) -> None:
+    scenario = camera({**BUSY, "run.frames": 200})
+    whole, part = (eesim.run(scenario, engine=engine, log_frames=n).log for n in (200, frames))
+    assert whole is not None
+    assert part is not None
+    assert np.array_equal(part, whole[: len(part)])
+    assert (part[:, 1] == EventKind.ARRIVE).sum() == frames
+    if frames == 200:
+        assert len(part) == len(whole)
+
+
+def test_logging_more_frames_than_there_are_is_logging_all() -> None:
+    scenario = camera({**BUSY, "run.frames": 50})
+    all_of_them, more = (eesim.run(scenario, log_frames=n).log for n in (50, 10**6))
+    assert np.array_equal(all_of_them, more)  # type: ignore[arg-type]
+
+
+def test_a_log_changes_nothing_else() -> None:
+    scenario = camera(BUSY)
+    assert told(eesim.run(scenario)) == told(eesim.run(scenario, log_frames=30))
+    assert eesim.run(scenario).log is None
+
+
+# -- what the reader should know ----------------------------------------------------------------------------
+
+
+def test_overload_is_noted_with_its_bottleneck() -> None:
+    notes = eesim.run(camera({**SMALL, "stream.arrivals.rate": "200 Hz"})).notes
+    (note,) = [note for note in notes if note.startswith("overload")]
+    # B has 8.09 ms of work for every frame, and more for the copies that it sends.
+    assert "200 frames per second arrive, but B can serve at most" in note
+    assert not any(note.startswith("overload") for note in eesim.run(camera(SMALL)).notes)
+
+
+@pytest.mark.parametrize("policy", ["cooperative", "coup-switch"])
+def test_a_closed_loop_is_never_overloaded(policy: str) -> None:
+    overrides = {**FAR_APART, "run.frames": 200, "policy": policy, "stream.arrivals": {"kind": "closed_loop"}}
+    result = eesim.run(camera({**overrides, "mapping.segments": "BBGGLLB"}))
+    assert not any("overload" in note for note in result.notes)
+    # One frame after the other: latency does not grow, and a frame comes when the one before has left.
+    frames = result.frames()
+    assert frames["arrival_ns"].is_monotonic_increasing
+    latency = frames["finish_ns"].astype("int64") - frames["arrival_ns"]
+    assert latency[:100].max() == latency[100:].max()
+
+
+def test_a_run_that_does_not_settle_is_noted() -> None:
+    # A few percent too much: latency grows for ever.
+    growing = {"stream.arrivals": {"kind": "periodic", "rate": "130 Hz"}, "stream.exits": {"kind": "fixed", "exit": 1}}
+    assert any("no steady state" in note for note in eesim.run(camera({**SMALL, **growing})).notes)
+
+
+def test_a_constant_run_is_steady() -> None:
+    # Only the first frame differs: it finds L at another clock.
+    constant = {
+        **FAR_APART,
+        "mapping.opp": {"b2": "408 MHz", "b3": "408 MHz", "b4": "408 MHz"},
+        "stream.exits": {"kind": "fixed", "exit": 4},
+        "run": {"frames": 1000, "warmup": "auto", "replications": 1},
+    }
+    result = eesim.run(camera(constant))
+    frames = result.frames()
+    latency = frames["finish_ns"].astype("int64") - frames["arrival_ns"]
+    assert latency.nunique() == 2
+    assert (latency.iloc[1:] == latency.iloc[1]).all()
+    assert not any("no steady state" in note for note in result.notes)
+    # One batch of five, rounded up to a snapshot (every 1000 / 64 frames).
+    assert result.to_dict()["warmup_frames"] <= 15
+
+
+def test_a_deadlock_is_an_error_that_names_who_holds_what() -> None:
+    # B sends to G and G to B, both without places to wait.
+    board = board_data("BG", fixed="1 ms")
+    network = network_data({"name": "b1"}, {"name": "b2"}, {"name": "b3", "exit": "final"})
+    times = everywhere(board, {"b1": 1, "b2": 5, "b3": 5})
+    scenario = scenario_of(
+        board, network, times, "BGB",
+        policy={"stage_queue": {"capacity": 0, "full": "block"}},
+        stream={"arrivals": {"kind": "periodic", "period": "1 ms"}, "exits": {"kind": "fixed", "exit": 1}},
+    )  # fmt: skip
+    messages = []
+    for engine in ("compiled", "reference"):
+        with pytest.raises(SimulationDeadlock, match="deadlock") as caught:
+            eesim.run(scenario, engine=engine)  # type: ignore[arg-type]
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+
+
+# -- provenance ---------------------------------------------------------------------------------------------
+
+
+def test_equal_inputs_have_equal_hashes_and_others_have_others() -> None:
+    def digest(overrides: dict[str, Any], **options: Any) -> str:
+        found: str = eesim.run(camera({**SMALL, "run.frames": 5, **overrides}), **options).provenance["inputs_sha256"]
+        return found
+
+    same = digest({})
+    assert digest({}) == digest({}, keep_frames=False) == same
+    assert digest({}, engine="reference") == same
+    others = [
+        digest({}, seed=2),
+        digest({}, replications=2),
+        digest({"stream.arrivals.rate": "31 Hz"}),
+        digest({"board.base_power.value": "1 W"}),
+        digest({"network.input": "1 B"}),
+    ]
+    assert len({same, *others}) == 1 + len(others)
+
+
+def test_a_change_of_the_board_changes_the_hash_of_the_board_alone() -> None:
+    plain = eesim.run(camera({**SMALL, "run.frames": 5})).provenance["parts_sha256"]
+    other = eesim.run(camera({**SMALL, "run.frames": 5, "board.base_power.value": "1 W"})).provenance["parts_sha256"]
+    assert {key for key in plain if plain[key] != other[key]} == {"board", "scenario"}
+
+
+def test_traces_are_part_of_the_hash(tmp_path: Path) -> None:
+    path = tmp_path / "e.csv"
+    hashes = []
+    for text in ("exit\n1\n2\n", "exit\n2\n1\n", "exit\n1\n2\n"):
+        path.write_text(text)
+        trace = {"stream.exits": {"kind": "trace", "path": str(path)}, "run.frames": 2}
+        hashes.append(eesim.run(camera({**SMALL, **trace})).provenance["inputs_sha256"])
+    assert hashes[0] == hashes[2] != hashes[1]

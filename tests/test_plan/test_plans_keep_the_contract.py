@@ -1,0 +1,100 @@
+"""Whatever is lowered, the plan has the form that the engines rely on."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+
+from eesim.plan.lower import Lowered, lower
+from eesim.plan.plan import FULL_SPEED, PURE_DELAY, NodeKind, Plan
+from eesim.scenario.load import Scenario
+from tests.scenarios import scenarios
+
+
+def arrays(plan: Plan) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    return {name: value for name, value in plan._asdict().items() if isinstance(value, np.ndarray)}
+
+
+def followers(plan: Plan, node: int) -> list[int]:
+    return plan.succ[slice(*plan.succ_ptr[node : node + 2])].tolist()
+
+
+def edges(plan: Plan) -> list[tuple[int, int]]:
+    return [
+        (node, after) for node in range(plan.n_nodes) for after in plan.succ[slice(*plan.succ_ptr[node : node + 2])]
+    ]
+
+
+def in_order(plan: Plan) -> list[int]:
+    """Nodes in an order in which each comes after its predecessors; shorter than N if there is a circle."""
+    missing = plan.node_missing.copy()
+    done = [int(node) for node in np.flatnonzero(missing == 0)]
+    for node in done:
+        for after in followers(plan, node):
+            missing[after] -= 1
+            if missing[after] == 0:
+                done.append(after)
+    return done
+
+
+def assert_form(plan: Plan) -> None:
+    """Types, memory layout and shapes."""
+    found = arrays(plan)
+    assert len(found) == sum("IntArray" in str(kind) for kind in Plan.__annotations__.values())
+    for name, array in found.items():
+        assert array.dtype == np.int64, name
+        assert array.flags.c_contiguous, name
+    n, k, r, s = plan.n_nodes, plan.n_exits, plan.n_resources, plan.n_servers
+    shapes = {
+        "node_work_ns": (n, plan.n_states), "node_power_uw": (n, plan.n_states), "node_host_uw": (n, plan.n_states),
+        "succ_ptr": (n + 1,), "succ": (int(plan.node_missing.sum()),), "exit_need": (k,), "server_resource": (s,),
+        "speed_ppm": (1 << np.count_nonzero(plan.resource_bit), r),
+    }  # fmt: skip
+    for name, array in found.items():
+        expected = shapes.get(name) or ((n,) if name.startswith("node_") else (r,))
+        assert array.shape == expected, name
+
+
+def assert_graph(plan: Plan) -> None:
+    """One root, no circles, no loose ends."""
+    assert np.flatnonzero(plan.node_missing == 0).tolist() == [0]
+    assert sorted(in_order(plan)) == list(range(plan.n_nodes))
+    pairs = edges(plan)
+    assert len(set(pairs)) == len(pairs)
+    assert np.bincount([after for _, after in pairs], minlength=plan.n_nodes).tolist() == plan.node_missing.tolist()
+    # Work before an exit is needed as early as what follows it.
+    assert all(plan.node_need[node] <= plan.node_need[after] for node, after in pairs)
+    assert sorted(plan.node_rank) == list(range(plan.n_nodes))
+
+
+def assert_numbers(lowered: Lowered) -> None:
+    """Every number is possible."""
+    plan = lowered.plan
+    exits = plan.node_exit[plan.node_exit >= 0]
+    assert np.bincount(exits, minlength=plan.n_exits).tolist() == plan.exit_need.tolist()
+    assert plan.exit_need.min() >= 1
+    # K where no answer needs the node.
+    assert 0 == plan.node_need.min() <= plan.node_need.max() <= plan.n_exits
+    assert (plan.node_need[plan.node_exit >= 0] <= exits).all()
+    assert 1 <= plan.speed_ppm.min() <= plan.speed_ppm.max() == FULL_SPEED
+    assert plan.node_work_ns.min() >= 0
+    assert plan.node_kernels.min() >= 1
+    assert plan.node_state.max() < plan.n_states
+    assert set(plan.server_resource.tolist()) == set(range(plan.n_resources))
+    assert (np.diff(plan.server_resource) >= 0).all()
+    # Only a transfer can be a pure delay, and no segment is lost on a link.
+    assert (plan.node_kind[plan.node_resource == PURE_DELAY] == NodeKind.TRANSFER).all()
+    assert (plan.node_resource[plan.node_kind == NodeKind.SEGMENT] < lowered.labels.n_pes).all()
+    assert lowered.exit_of[-1] == plan.n_exits - 1
+    assert (np.diff(lowered.exit_of) >= 0).all()
+    assert len(lowered.labels.nodes) == plan.n_nodes
+
+
+@settings(max_examples=120, deadline=None)
+@given(scenarios())
+def test_every_plan_keeps_the_contract(scenario: Scenario) -> None:
+    lowered = lower(scenario)
+    assert_form(lowered.plan)
+    assert_graph(lowered.plan)
+    assert_numbers(lowered)
+    assert len(lowered.exit_of) == len(scenario.network.exit_names)
