@@ -24,10 +24,10 @@ def alike(objectives: FloatArray, violation: FloatArray, a: int, b: int) -> bool
         return False
     if violation[a] > 0:
         return True
+    equal = True
     for m in range(objectives.shape[1]):
-        if objectives[a, m] != objectives[b, m]:
-            return False
-    return True
+        equal = equal and objectives[a, m] == objectives[b, m]
+    return equal
 
 
 @kernel
@@ -75,9 +75,9 @@ def crowd(objectives: FloatArray, ranks: IntArray, orders: IntArray, out: FloatA
 
     Column m of ``orders`` visits the rows by objective m, ascending.
     """
-    n = len(ranks)
-    low, high = np.empty(n), np.empty(n)
-    last, last_but_one = np.empty(n, np.int64), np.empty(n, np.int64)
+    n, n_ranks = len(ranks), ranks.max() + 1
+    low, high = np.empty(n_ranks), np.empty(n_ranks)
+    last, last_but_one = np.empty(n_ranks, np.int64), np.empty(n_ranks, np.int64)
     out[:] = 0.0
     for m in range(objectives.shape[1]):
         low[:] = np.inf
@@ -98,7 +98,7 @@ def crowd(objectives: FloatArray, ranks: IntArray, orders: IntArray, out: FloatA
                 out[last[rank]] += gap(left, right, high[rank] - low[rank])
             last_but_one[rank] = last[rank]
             last[rank] = i
-        for rank in range(n):
+        for rank in range(n_ranks):
             if last[rank] >= 0:
                 out[last[rank]] = np.inf
 
@@ -136,6 +136,8 @@ def crowding_distance(objectives: FloatArray, ranks: IntArray) -> FloatArray:
     order in which they are given.
     """
     out = np.empty(len(ranks))
+    if not len(ranks):
+        return out
     values = np.ascontiguousarray(objectives, np.float64)
     _crowd(values, np.ascontiguousarray(ranks, np.int64), np.argsort(values, axis=0, kind="stable"), out)
     return out

@@ -58,7 +58,8 @@ class _Genes(NamedTuple):
     in_flight: IntArray
     queue: IntArray
 
-    def part(self, rows: npt.NDArray[np.bool_] | slice) -> _Genes:
+    def part(self, rows: npt.NDArray[np.bool_] | IntArray | slice) -> _Genes:
+        """Return some of the rows."""
         return _Genes(*(np.ascontiguousarray(column[rows]) for column in self))
 
 
@@ -280,6 +281,11 @@ class Evaluator:
         return min(float(self.arrival[-1] - begin) / measured, self.gap_mean_ns)
 
     @property
+    def stream_span_ns(self) -> float:
+        """Time from the arrival of the first measured frame to that of the last, ns."""
+        return float(self.arrival[-1] - self.arrival[self.warm])
+
+    @property
     def gap_mean_ns(self) -> float:
         """Mean time between arrivals."""
         if len(self.arrival) < 2:
@@ -328,6 +334,7 @@ class Columns:
         self.bounded_queue = bool((self._limits[1] != UNBOUNDED).any())
 
     def genes(self, genomes: IntArray) -> _Genes:
+        """Translate genomes, (n, G)."""
         s, p = self._n
         pes = np.stack([table[genomes[:, i]] for i, table in enumerate(self.pe_alleles)], axis=1).astype(np.int64)
         pe_opps = np.stack([table[genomes[:, s + i]] for i, table in enumerate(self.opp_alleles)], axis=1).astype(

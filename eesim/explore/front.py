@@ -62,7 +62,7 @@ def enter(xs: FloatArray, ys: FloatArray, size: int, place: int, x: float, y: fl
 
 @kernel
 def merge(objectives: FloatArray, ordered: int, rest: IntArray, out: IntArray) -> None:
-    """Merge rows 0 .. ``ordered`` - 1 and those of ``rest``, both in lexicographic order; of equals, the former first."""
+    """Merge rows 0 .. ``ordered`` - 1 and then ``rest``, each in lexicographic order; equal rows in this order."""
     n, m = objectives.shape
     left, right = 0, 0
     for i in range(n):

@@ -19,7 +19,7 @@ FAR = 2**61
 
 
 class PartialBounds:
-    """Lower bounds (upper, for throughput) of metrics over all completions of partial genomes.
+    """Lower bounds of metrics over all completions of partial genomes.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ class PartialBounds:
         columns = evaluator.columns
         self._pe_of = columns.pe_alleles
         self._opps_of = columns.opp_alleles
-        self._time = _fastest(tables, "time_ns", self._opps_of)
-        self._cost = self._cheapest(tables)
+        self._time = _open_clock_last(tables[0].time_ns.astype(float), self._opps_of, FAR)
+        self._cost = _open_clock_last(self._active_energy(tables[0]), self._opps_of, np.inf)
         self._transfer = self._transfers(tables)
         self._servers = np.bincount(tables[0].server_resource)[: space.n_pes]
         self._shares = self._measured_shares()
@@ -51,19 +51,36 @@ class PartialBounds:
         drawn = np.bincount(e.exits[e.warm :], minlength=e.n_exits) / max(len(e.exits) - e.warm, 1)
         return [e.shares, drawn]
 
-    def _cheapest(self, tables: list[CandidateTables]) -> FloatArray:
-        """Least active energy of each segment on each PE over its open clocks, fJ, (S, P)."""
-        t = tables[0]
-        out = np.full(t.time_ns.shape[:2], np.inf)
-        for p, opps in enumerate(self._opps_of):
+    def _active_energy(self, t: CandidateTables) -> FloatArray:
+        """Active energy of each segment on each PE at each clock, less the idle power it replaces, fJ, (S, P, O)."""
+        out = np.full(t.time_ns.shape, -1.0)
+        for p in range(t.time_ns.shape[1]):
             host = t.host[p]
             host_uw = t.host_uw[p, self._opps_of[host]].min() if host >= 0 else 0
-            servers = (t.server_resource == p).sum()
-            for o in opps:
+            idle_uw = t.idle_uw[p] / (t.server_resource == p).sum()
+            for o in range(t.time_ns.shape[2]):
                 time = t.time_ns[:, p, o].astype(float)
-                energy = time * max(t.active_uw[p, o] + host_uw - t.idle_uw[p] / servers, 0)
-                out[:, p] = np.minimum(out[:, p], np.where(time >= 0, energy, np.inf))
+                rate = max(t.active_uw[p, o] + host_uw - idle_uw, 0)
+                out[:, p, o] = np.where(time >= 0, time * rate, -1)
         return out
+
+    def _clocks(self, genomes: IntArray) -> IntArray:
+        """Operating point of each PE, -1 where it is open, (n, P)."""
+        first = self._space.n_segments
+        out = np.full((len(genomes), self._space.n_pes), OPEN, np.int64)
+        for p, opps in enumerate(self._opps_of):
+            gene = genomes[:, first + p]
+            out[:, p] = np.where(gene >= 0, opps[np.maximum(gene, 0)], OPEN)
+        return out
+
+    def _of_segment(self, table: FloatArray, s: int, genomes: IntArray, clocks: IntArray) -> FloatArray:
+        """Value of segment ``s`` where it is mapped, or the best over the PEs it may still take, (n,)."""
+        choices = self._pe_of[s]
+        # An open clock is -1: the last column holds the best over the clocks that are open.
+        values = np.stack([table[s, p, clocks[:, p]] for p in choices], axis=1)
+        gene = genomes[:, s]
+        decided = np.take_along_axis(values, np.maximum(gene, 0)[:, None], axis=1)[:, 0]
+        return np.where(gene >= 0, decided, values.min(axis=1))
 
     def _transfers(self, tables: list[CandidateTables]) -> FloatArray:
         """Least time to bring each segment its input from PE a to PE b, ns, (S, P, P)."""
@@ -84,14 +101,14 @@ class PartialBounds:
     def exit_latencies(self, genomes: IntArray) -> FloatArray:
         """Earliest possible answer at each exit for frames that would take it, ns, (n, K)."""
         n, n_segments = len(genomes), self._space.n_segments
+        clocks = self._clocks(genomes)
         end = np.zeros((n, n_segments))
         pe = np.full((n, n_segments), OPEN)
         for s in range(n_segments):
             gene = genomes[:, s]
             decided = gene >= 0
             pe[decided, s] = self._pe_of[s][gene[decided]]
-            best = self._time[s, self._pe_of[s]].min()
-            time = np.where(decided, self._time[s, np.maximum(pe[:, s], 0)], best)
+            time = self._of_segment(self._time, s, genomes, clocks)
             source = self._source[s]
             begin = np.zeros(n)
             if source >= 0:
@@ -116,8 +133,6 @@ class PartialBounds:
             maybe = np.where(gene >= 0, alleles[np.maximum(gene, 0)], alleles.any())
             waited = np.where(surely, np.maximum(waited, ends[:, e]), waited)
             state.append((maybe.astype(bool), np.maximum(waited, ends[:, e])))
-            if not self.evaluator.decide:
-                continue
         later = np.full(len(ends), np.inf)
         for e in range(n_exits - 1, -1, -1):
             maybe, own = state[e]
@@ -126,13 +141,12 @@ class PartialBounds:
         return out if self.evaluator.decide else np.repeat(ends[:, -1:], n_exits, axis=1)
 
     def metrics(self, genomes: IntArray) -> Metrics:
-        """Bounds on every bounded metric, by flat name; ceilings from below, throughput from above."""
+        """Lower bounds by flat metric name, (n,) each; metrics without a bound are missing."""
         ends = self.exit_latencies(genomes)
         out: Metrics = {}
         for shares in self._shares:
             for name, values in self._with_shares(genomes, ends, shares).items():
-                better = np.maximum if name == "throughput_fps" else np.minimum
-                out[name] = better(out[name], values) if name in out else values
+                out[name] = np.minimum(out[name], values) if name in out else values
         return out
 
     def _with_shares(self, genomes: IntArray, ends: FloatArray, shares: FloatArray) -> Metrics:
@@ -141,7 +155,7 @@ class PartialBounds:
         ordered = np.take_along_axis(ends, order, axis=1)
         weight = np.broadcast_to(shares, ends.shape)
         kept = _keep_best(np.take_along_axis(weight, order, axis=1), 1 - e.droppable)
-        total = kept.sum(axis=1)
+        total = np.maximum(kept.sum(axis=1), 1e-12)
         out: Metrics = {"latency_ms.mean": (ordered * kept).sum(axis=1) / total / NS_PER_MS}
         below = np.cumsum(kept, axis=1) / total[:, None]
         for name, share in QUANTILES.items():
@@ -149,10 +163,16 @@ class PartialBounds:
             out[f"latency_ms.{name}"] = np.take_along_axis(ordered, at[:, None], axis=1)[:, 0] / NS_PER_MS
         at = np.argmax(below >= 1 - 1e-9, axis=1)
         out["latency_ms.max"] = np.take_along_axis(ordered, at[:, None], axis=1)[:, 0] / NS_PER_MS
-        needed = np.array([shares[list(reach)].sum() if reach else 0.0 for reach in self._needed_by()])
+        needed_by = self._needed_by()
+        needed = np.array([shares[list(reach)].sum() if reach else 0.0 for reach in needed_by])
         if not e.decide:
-            needed = np.ones_like(needed)
-        out["throughput_fps"], energy_fj = self._loads(genomes, needed)
+            # Every frame runs the backbone; branches may be cancelled once the final classifier has answered.
+            needed = np.array([float(bool(reach)) for reach in needed_by])
+        busiest_ns, energy_fj = self._loads(genomes, needed)
+        if not e.droppable:
+            # All needed work must fit between the first measured arrival and the last answer.
+            late = busiest_ns * (len(e.arrival) - e.warm) - e.stream_span_ns
+            out["latency_ms.max"] = np.maximum(out["latency_ms.max"], np.minimum(late, FAR) / NS_PER_MS)
         out["energy_mj_per_frame.total"] = (self._quiet_uw * e.least_span_ns + energy_fj) / FJ_PER_MJ
         out["energy_delay_mj_ms"] = out["energy_mj_per_frame.total"] * out["latency_ms.mean"]
         return out
@@ -168,22 +188,18 @@ class PartialBounds:
         return found
 
     def _loads(self, genomes: IntArray, needed: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Best possible frame rate, and least energy of needed work per frame, fJ."""
+        """Work that answers need of the busiest PE, ns per frame, and least energy of all needed work, fJ per frame."""
         n = len(genomes)
+        clocks = self._clocks(genomes)
         load = np.zeros((n, self._space.n_pes))
         energy = np.zeros(n)
         for s in range(self._space.n_segments):
             gene = genomes[:, s]
             decided = np.flatnonzero(gene >= 0)
             pe = self._pe_of[s][gene[decided]]
-            np.add.at(load, (decided, pe), needed[s] * self._time[s, pe])
-            cost = np.full(n, self._cost[s, self._pe_of[s]].min())
-            cost[decided] = self._cost[s, pe]
-            energy += needed[s] * cost
-        busiest = (load / self._servers).max(axis=1)
-        rate = np.where(busiest > 0, 1e9 / np.maximum(busiest, 1e-9), np.inf)
-        # Rates over a finite window can beat the long run by what one frame brings.
-        return rate * (1 + 1 / max(len(self.evaluator.arrival) - self.evaluator.warm - 1, 1)), energy
+            np.add.at(load, (decided, pe), needed[s] * self._time[s, pe, clocks[decided, pe]])
+            energy += needed[s] * self._of_segment(self._cost, s, genomes, clocks)
+        return (load / self._servers).max(axis=1), energy
 
 
 def _exits_reached(tables: CandidateTables) -> list[set[int]]:
@@ -197,14 +213,11 @@ def _exits_reached(tables: CandidateTables) -> list[set[int]]:
     return reach
 
 
-def _fastest(tables: list[CandidateTables], field: str, opps_of: list[IntArray]) -> FloatArray:
-    """Least time of each segment on each PE over its open clocks, (S, P); far where it cannot run."""
-    time = getattr(tables[0], field)
-    out = np.full(time.shape[:2], float(FAR))
-    for p, opps in enumerate(opps_of):
-        some = time[:, p, opps].astype(float)
-        out[:, p] = np.where(some >= 0, some, FAR).min(axis=1)
-    return out
+def _open_clock_last(table: FloatArray, opps_of: list[IntArray], impossible: float) -> FloatArray:
+    """Append a column with the least value over each PE's open clocks, (S, P, O + 1); negative entries are impossible."""
+    table = np.where(table < 0, impossible, table)
+    best = np.stack([table[:, p, opps].min(axis=1) for p, opps in enumerate(opps_of)], axis=1)
+    return np.concatenate([table, best[:, :, None]], axis=2)
 
 
 def _keep_best(weights: FloatArray, share: float) -> FloatArray:

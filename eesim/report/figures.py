@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,13 @@ def write_figures(result: Result, folder: Path, *, formats: Iterable[str] = ("pn
     NotADirectoryError
         If the folder is a file.
     """
+    return draw(folder, {name: partial(make, result) for name, make in _FIGURES.items()}, formats)
+
+
+def draw(
+    folder: Path, figures: Mapping[str, Callable[[], Figure | None]], formats: Iterable[str] = ("png", "svg")
+) -> list[Path]:
+    """Draw figures, named by their files, in the project's style; those that have nothing to show are left out."""
     formats = tuple(formats)
     unknown = [name for name in formats if name not in _METADATA]
     if unknown:
@@ -68,8 +76,8 @@ def write_figures(result: Result, folder: Path, *, formats: Iterable[str] = ("pn
     make_folder(folder)
     written = []
     with mpl.style.context(SETTINGS, after_reset=True):
-        for name, draw in _FIGURES.items():
-            figure = draw(result)
+        for name, make in figures.items():
+            figure = make()
             if figure is not None:
                 written += [_save(figure, folder / f"{name}.{suffix}", suffix) for suffix in formats]
     return written

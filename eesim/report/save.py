@@ -52,9 +52,9 @@ def save_result(result: Result, folder: Path, *, tasks: bool = False, figures: b
     make_folder(folder)
     written = [_write_summary(result, folder / "summary.json")]
     if result.records is not None:
-        written.append(_write_table(result.frames(), folder / "frames.parquet", result.provenance))
+        written.append(write_table(result.frames(), folder / "frames.parquet", result.provenance))
     if task_rows is not None:
-        written.append(_write_table(task_rows, folder / "tasks.parquet", result.provenance))
+        written.append(write_table(task_rows, folder / "tasks.parquet", result.provenance))
     if figures:
         # Imported here: drawing is slow to load, and many results are never drawn.
         from eesim.report.figures import write_figures
@@ -79,7 +79,7 @@ def _write_summary(result: Result, path: Path) -> Path:
     return path
 
 
-def _write_table(rows: pd.DataFrame, path: Path, provenance: dict[str, Any]) -> Path:
+def write_table(rows: pd.DataFrame, path: Path, provenance: dict[str, Any]) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

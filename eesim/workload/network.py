@@ -28,7 +28,10 @@ class Segment(Spec):
 
 
 class Network(Spec):
-    """Segments in construction order, as CO-UP order strings count them."""
+    """Segments in construction order, as CO-UP order strings count them.
+
+    ``runtime_letters`` names the segment of each letter of the runtime's own order string, where that has more letters.
+    """
 
     eesim: Literal[1]
     name: Name
@@ -36,6 +39,7 @@ class Network(Spec):
     origin: Origin
     input: Bytes
     segments: Annotated[tuple[Segment, ...], Field(min_length=1, max_length=4096)]
+    runtime_letters: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _is_chain_with_branches(self) -> Self:
@@ -52,6 +56,9 @@ class Network(Spec):
                 findings.append((("segments", i, "exit"), f"exit {segment.exit!r} appears twice", ""))
             names[segment.name] = segment
             exits |= {segment.exit} if segment.exit else set()
+        for i, name in enumerate(self.runtime_letters or ()):
+            if name not in names:
+                findings.append((("runtime_letters", i), f"there is no segment {name!r}", suggest(name, names)))
         if not findings:
             findings = self._shape_problems()
         if findings:

@@ -1,0 +1,144 @@
+"""Branch and bound: decide gene after gene, and drop every partial genome whose bound cannot beat the best known.
+
+Depth first with the most promising last, so that a good incumbent comes early. The bounds are those of
+`eesim.explore.partial_bounds`; leaves are evaluated like everywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Unpack
+
+import numpy as np
+
+from eesim.base import FloatArray, IntArray
+from eesim.explore.evaluator import Evaluator
+from eesim.explore.objectives import OBJECTIVES
+from eesim.explore.outcome import Status
+from eesim.explore.partial_bounds import OPEN, PartialBounds
+from eesim.explore.search import Search, SearchOptions
+
+BOUNDED = ("mean_latency", "p50_latency", "p90_latency", "p95_latency", "p99_latency", "worst_latency", "energy",
+           "energy_delay")  # fmt: skip
+"""Objectives that have a bound."""
+
+EXPANDED = 512
+"""Partial genomes that are expanded per step."""
+
+LEAVES = 256
+"""Leaves that are evaluated per step."""
+
+SLACK = 1 - 1e-9
+"""Bounds are sums of floats: a bound must beat a limit by more than rounding to count."""
+
+
+class BranchAndBound(Search):
+    """Minimises one objective to proven optimality, or to a known gap when the budget ends first.
+
+    Parameters
+    ----------
+    evaluator
+        What to minimise.
+    options
+        ``budget``, ``seed``, ``start``, ``memo`` and ``reference`` of `eesim.explore.search.Search`.
+
+    Raises
+    ------
+    ValueError
+        If there are several objectives, or one without a bound.
+    """
+
+    def __init__(self, evaluator: Evaluator, **options: Unpack[SearchOptions]) -> None:
+        names = evaluator.objective_names
+        if len(names) != 1 or names[0] not in BOUNDED:
+            raise ValueError(f"branch and bound minimises one of {', '.join(BOUNDED)}, not {', '.join(names)}")
+        super().__init__(evaluator, {}, **options)
+        self._bounds = PartialBounds(evaluator)
+        self._metric = OBJECTIVES[names[0]][0]
+        self._limits = [limit for limit in evaluator.limits if limit.is_ceiling]
+        n = len(evaluator.n_alleles)
+        segments = evaluator.space.n_segments
+        # What all bounds depend on first (policy, queues, exits, clocks), then the segments along the chain.
+        self._order = [*range(n - 1, segments - 1, -1), *range(segments)]
+        self._open = np.full((1, n), OPEN, np.int64)
+        self._depth = np.zeros(1, np.int64)
+        self._bound = np.full(1, -np.inf)
+        self.pruned = 0
+
+    @property
+    def status(self) -> Status:
+        """Whether there is anything left that could be better."""
+        if not len(self._open):
+            return Status.EXHAUSTED
+        return Status.BUDGET if self.evaluations >= self.budget else Status.RUNNING
+
+    @property
+    def lower_bound(self) -> float:
+        """What no genome can beat, given all that was decided so far."""
+        best = self._incumbent()
+        return min(best, float(self._bound.min())) if len(self._bound) else best
+
+    def _incumbent(self) -> float:
+        feasible = self.memo.violation == 0
+        values = self.memo.visited.objectives[feasible, 0]
+        return float(values.min()) if len(values) else np.inf
+
+    def _advance(self) -> None:
+        if not self.history:
+            self._claim(self._start, self._left)
+            self.memo.evaluate()
+        known, depth, bound = self._open, self._depth, self._bound
+        keep = bound < self._incumbent()
+        pruned = self.pruned + int((~keep).sum())
+        known, depth, bound = known[keep], depth[keep], bound[keep]
+        leaves: list[IntArray] = []
+        while len(known) and sum(map(len, leaves)) < LEAVES:
+            taken = slice(max(len(known) - EXPANDED, 0), None)
+            children, deeper = self._children(known[taken], depth[taken])
+            values, good = self._judge(children)
+            pruned += int((~good).sum())
+            complete = deeper == len(self._order)
+            leaves.append(children[good & complete])
+            left = np.flatnonzero(good & ~complete)
+            left = left[np.argsort(-values[left], kind="stable")]
+            known = np.concatenate([known[: taken.start], children[left]])
+            depth = np.concatenate([depth[: taken.start], deeper[left]])
+            bound = np.concatenate([bound[: taken.start], values[left]])
+        found = np.concatenate([np.empty((0, len(self._order)), np.int64), *leaves])
+        self._claim(found, self._left)
+        self.memo.evaluate()
+        self._open, self._depth, self._bound, self.pruned = known, depth, bound, pruned
+
+    def _children(self, parents: IntArray, depth: IntArray) -> tuple[IntArray, IntArray]:
+        """Decide the next gene of each partial genome in every way."""
+        gene = np.array(self._order)[depth]
+        counts = np.asarray(self.problem.n_alleles)[gene]
+        children = np.repeat(parents, counts, axis=0)
+        allele = np.arange(len(children)) - np.repeat(np.cumsum(counts) - counts, counts)
+        children[np.arange(len(children)), np.repeat(gene, counts)] = allele
+        return children, np.repeat(depth + 1, counts)
+
+    def _judge(self, children: IntArray) -> tuple[FloatArray, Any]:
+        """Bounds of partial genomes, and whether they can still hold the optimum."""
+        metrics = self._bounds.metrics(children)
+        values = metrics[self._metric] * SLACK
+        good = values < self._incumbent()
+        for limit in self._limits:
+            if limit.metric in metrics:
+                good &= metrics[limit.metric] * SLACK <= limit.limit
+        complete = (children >= 0).all(axis=1)
+        good[complete] &= self.problem.is_allowed(children[complete])
+        return values, good
+
+    def state(self) -> dict[str, Any]:
+        """All that the next steps depend on; see `Search.state`."""
+        mine = {"open": self._open, "depth": self._depth, "bound": self._bound, "pruned": self.pruned}
+        return {**super().state(), **mine}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back, or on, to where ``state`` was taken; see `Search.restore`."""
+        super().restore(state)
+        self._open = np.array(state["open"], np.int64)
+        self._depth = np.array(state["depth"], np.int64)
+        self._bound = np.array(state["bound"], np.float64)
+        self.pruned = int(state["pruned"])
