@@ -66,6 +66,6 @@ class CandidateTables(NamedTuple):
     gate: int
     """Frame gate."""
     rules: IntArray
-    """(8,) values of the arena's fields from STAGE_FULL on; the queue's and in-flight limits come with the candidate."""
+    """(8,) the arena's fields from STAGE_FULL on; the queue's and in-flight limits come with the candidate."""
     stage_capacity: int
     """Tasks that may wait for a resource."""

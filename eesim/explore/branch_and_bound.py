@@ -1,7 +1,7 @@
 """Branch and bound: decide gene after gene, and drop every partial genome whose bound cannot beat the best known.
 
-Depth first with the most promising last, so that a good incumbent comes early. The bounds are those of
-`eesim.explore.partial_bounds`; leaves are evaluated like everywhere else.
+A genetic algorithm finds the first incumbent; then the lowest bound goes first, so that the proven bound rises. The
+bounds are those of `eesim.explore.partial_bounds`; leaves are evaluated like everywhere else.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from eesim.base import FloatArray, IntArray
 from eesim.explore.evaluator import Evaluator
+from eesim.explore.ga import GeneticAlgorithm
 from eesim.explore.objectives import OBJECTIVES
 from eesim.explore.outcome import Status
 from eesim.explore.partial_bounds import OPEN, PartialBounds
@@ -24,6 +25,14 @@ BOUNDED = ("mean_latency", "p50_latency", "p90_latency", "p95_latency", "p99_lat
 
 EXPANDED = 512
 """Partial genomes that are expanded per step."""
+
+SCOUT_SHARE = 5
+"""The genetic algorithm that finds the first incumbent gets one part in so many of the budget."""
+
+MOST_SCOUTED = 20_000
+
+MOST_OPEN = 200_000
+"""Up to so many partial genomes the lowest bound goes first (it raises the proven bound), beyond, the deepest."""
 
 LEAVES = 256
 """Leaves that are evaluated per step."""
@@ -53,6 +62,7 @@ class BranchAndBound(Search):
         if len(names) != 1 or names[0] not in BOUNDED:
             raise ValueError(f"branch and bound minimises one of {', '.join(BOUNDED)}, not {', '.join(names)}")
         super().__init__(evaluator, {}, **options)
+        self._seed = options["seed"]
         self._bounds = PartialBounds(evaluator)
         self._metric = OBJECTIVES[names[0]][0]
         self._limits = [limit for limit in evaluator.limits if limit.is_ceiling]
@@ -85,12 +95,14 @@ class BranchAndBound(Search):
 
     def _advance(self) -> None:
         if not self.history:
-            self._claim(self._start, self._left)
-            self.memo.evaluate()
+            self._scout()
         known, depth, bound = self._open, self._depth, self._bound
         keep = bound < self._incumbent()
         pruned = self.pruned + int((~keep).sum())
         known, depth, bound = known[keep], depth[keep], bound[keep]
+        if len(known) < MOST_OPEN:
+            best_last = np.argsort(-bound, kind="stable")
+            known, depth, bound = known[best_last], depth[best_last], bound[best_last]
         leaves: list[IntArray] = []
         while len(known) and sum(map(len, leaves)) < LEAVES:
             taken = slice(max(len(known) - EXPANDED, 0), None)
@@ -108,6 +120,13 @@ class BranchAndBound(Search):
         self._claim(found, self._left)
         self.memo.evaluate()
         self._open, self._depth, self._bound, self.pruned = known, depth, bound, pruned
+
+    def _scout(self) -> None:
+        """Let a genetic algorithm find a first incumbent: the better it is, the more the bounds cut."""
+        budget = max(min(self._left // SCOUT_SHARE, MOST_SCOUTED), len(self._start), 1)
+        GeneticAlgorithm(
+            self.problem, budget=budget, seed=self._seed, start=self._start, memo=self.memo, reference=None
+        ).run()
 
     def _children(self, parents: IntArray, depth: IntArray) -> tuple[IntArray, IntArray]:
         """Decide the next gene of each partial genome in every way."""

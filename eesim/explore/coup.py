@@ -8,9 +8,9 @@ from eesim.scenario.load import Scenario
 def coup_command(scenario: Scenario) -> str:
     """Return the options of Run_CO-UP for a scenario's mapping, and the frequency string for its prompt.
 
-    The order string has the runtime's letters (EE-ResNet18 has eight: its Layers.conf splits block 1). Frequencies are indices into the
-    operating points, ``{{L-B-G}}``, held for the whole run; threads are the clusters' cores. Origin: ARM-CO-UP, branch earlyexit,
-    utils/CommonGraphOptions.cpp and src/graph/GraphManagerPipeline.cpp.
+    The order string has the runtime's letters (EE-ResNet18 has eight: its Layers.conf splits block 1). Frequencies
+    are indices into the operating points, ``{{L-B-G}}``, held for the whole run; threads are the clusters' cores.
+    Origin: ARM-CO-UP, branch earlyexit, utils/CommonGraphOptions.cpp and src/graph/GraphManagerPipeline.cpp.
 
     Returns
     -------

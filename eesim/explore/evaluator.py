@@ -11,32 +11,31 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from eesim.base import FloatArray, IntArray
 from eesim.engine import candidate_runs as cr
 from eesim.engine.candidate_tables import CandidateTables
 from eesim.engine.jit import WarmOnce
 from eesim.explore.candidates import candidate_tables, unsupported
+from eesim.explore.genes import Columns, Genes
 from eesim.explore.objectives import IMPOSSIBLE, OBJECTIVES, Limit, deadline_of, limits_of
 from eesim.explore.problem import Evaluations
 from eesim.explore.space import Space
-from eesim.mapping.policy import resolve_policy
+from eesim.explore.stream_facts import exit_shares, least_gap_ns
+from eesim.mapping.policy import PolicyChange, resolve_policy
 from eesim.metrics.replication import QUANTILES
-from eesim.plan.plan import UNBOUNDED, WhenFull
+from eesim.plan.plan import WhenFull
 from eesim.scenario.explore import ExploreSpec
 from eesim.scenario.load import Scenario
 from eesim.workload.arrivals import Periodic
-from eesim.workload.exits import ExitCounts, ExitShares, FixedExit
 
 FJ_PER_MJ = 1e12
 NS_PER_MS = 1e6
 NEVER_LATE = 2**62
 RUNS = "runs"
-"""The constraint that a candidate can run at all: every segment has a time where it is mapped, and nothing deadlocks."""
+"""The constraint that a candidate can run: every segment has a time where it is mapped, and nothing deadlocks."""
 
 CHUNK = 64
 """Candidates that a thread takes at a time."""
@@ -46,21 +45,6 @@ _run_single_frames = WarmOnce(cr.run_single_frames)
 
 Metrics = dict[str, FloatArray]
 """Flat metric name to one value per candidate."""
-
-
-class _Genes(NamedTuple):
-    """Genomes as the compiled lowering wants them."""
-
-    pes: IntArray
-    opps: IntArray
-    pe_opps: IntArray
-    enabled: IntArray
-    in_flight: IntArray
-    queue: IntArray
-
-    def part(self, rows: npt.NDArray[np.bool_] | IntArray | slice) -> _Genes:
-        """Return some of the rows."""
-        return _Genes(*(np.ascontiguousarray(column[rows]) for column in self))
 
 
 class Evaluator:
@@ -92,8 +76,8 @@ class Evaluator:
         self.columns = Columns(space)
         self._frames(spec, scenario)
 
-    def _tables_for(self, policy: object) -> CandidateTables:
-        scenario = replace(self.space.scenario, policy=resolve_policy(policy))  # type: ignore[arg-type]
+    def _tables_for(self, policy: str | PolicyChange) -> CandidateTables:
+        scenario = replace(self.space.scenario, policy=resolve_policy(policy))
         reason = unsupported(scenario)
         if reason:
             raise NotImplementedError(reason)
@@ -144,11 +128,11 @@ class Evaluator:
         for p, tables in enumerate(self.tables):
             rows = np.flatnonzero(policy == p)
             if len(rows):
-                for name, values in self._metrics(tables, parts.part(rows)).items():  # type: ignore[arg-type]
+                for name, values in self._metrics(tables, parts.part(rows)).items():
                     out[name][rows] = values
         return out
 
-    def _metrics(self, tables: CandidateTables, genes: _Genes) -> Metrics:
+    def _metrics(self, tables: CandidateTables, genes: Genes) -> Metrics:
         latency, occupied, active = self._single_frames(tables, genes)
         out = self._from_single_frames(tables, latency, active)
         possible = latency[:, 0] >= 0
@@ -173,7 +157,7 @@ class Evaluator:
         with ThreadPoolExecutor(self._threads) as pool:
             list(pool.map(work, slices))
 
-    def _single_frames(self, tables: CandidateTables, genes: _Genes) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _single_frames(self, tables: CandidateTables, genes: Genes) -> tuple[FloatArray, FloatArray, FloatArray]:
         n = len(genes.pes)
         latency, occupied, active = (np.zeros((n, self.n_exits)) for _ in range(3))
 
@@ -204,7 +188,7 @@ class Evaluator:
         energy_fj = quiet_uw * period_ns + active @ shares
         return self._complete(out, energy_fj / FJ_PER_MJ, np.broadcast_to(shares, latency.shape))
 
-    def _simulate(self, tables: CandidateTables, genes: _Genes) -> Metrics:
+    def _simulate(self, tables: CandidateTables, genes: Genes) -> Metrics:
         n = len(genes.pes)
         raw = np.zeros((n, cr.EXIT0 + self.n_exits))
         limits = self._hopeless_limits()
@@ -239,8 +223,8 @@ class Evaluator:
         out["energy_mj_per_frame.total"] = energy_mj
         out["energy_delay_mj_ms"] = energy_mj * out["latency_ms.mean"]
         out["power_mw"] = energy_mj / out["period_ms"] * 1e3
-        known = self._accuracy is not None
-        out["accuracy"] = shares @ self._accuracy if known else np.full(len(energy_mj), np.nan)
+        accuracy = self._accuracy
+        out["accuracy"] = np.full(len(energy_mj), np.nan) if accuracy is None else shares @ accuracy
         return out
 
     def _hopeless_limits(self) -> IntArray:
@@ -309,62 +293,3 @@ METRIC_NAMES = (
     "power_mw",
     "accuracy",
 )
-
-
-class Columns:
-    """Translates genomes to the arrays of the compiled lowering."""
-
-    def __init__(self, space: Space) -> None:
-        board = space.scenario.board
-        names = list(board.pes)
-        self._n = space.n_segments, space.n_pes
-        self.pe_alleles = [
-            np.array([names.index(pe) for pe in gene.alleles]) for gene in space.genes[: space.n_segments]
-        ]
-        clocks = space.genes[space.n_segments : space.n_segments + space.n_pes]
-        self.opp_alleles = [
-            np.array([pe.opps.frequencies.index(clock) for clock in gene.alleles])
-            for gene, pe in zip(clocks, board.pes.values(), strict=True)
-        ]
-        self._exit = [np.array(gene.alleles, np.int64) for gene in space.genes[space.n_segments + space.n_pes : -3]]
-        self._limits = [
-            np.array([UNBOUNDED if limit == "unbounded" else int(limit) for limit in gene.alleles], np.int64)
-            for gene in space.genes[-3:-1]
-        ]
-        self.bounded_queue = bool((self._limits[1] != UNBOUNDED).any())
-
-    def genes(self, genomes: IntArray) -> _Genes:
-        """Translate genomes, (n, G)."""
-        s, p = self._n
-        pes = np.stack([table[genomes[:, i]] for i, table in enumerate(self.pe_alleles)], axis=1).astype(np.int64)
-        pe_opps = np.stack([table[genomes[:, s + i]] for i, table in enumerate(self.opp_alleles)], axis=1).astype(
-            np.int64
-        )
-        opps = np.take_along_axis(pe_opps, pes, axis=1)
-        n = len(genomes)
-        exits = [table[genomes[:, s + p + i]] for i, table in enumerate(self._exit)]
-        enabled = np.stack([*exits, np.ones(n, np.int64)], axis=1)
-        limits = [table[genomes[:, -3 + i]] for i, table in enumerate(self._limits)]
-        return _Genes(pes, opps, pe_opps, enabled, *limits).part(slice(None))
-
-
-def exit_shares(scenario: Scenario, drawn: IntArray) -> FloatArray:
-    """Share of frames that would take each exit of the network: from the model, or else as drawn."""
-    match scenario.spec.stream.exits:
-        case ExitCounts(counts=counts):
-            return np.array(counts, np.float64) / sum(counts)
-        case ExitShares(shares=shares):
-            return np.array([float(share) for share in shares])
-        case FixedExit(exit=number):
-            return np.eye(len(scenario.network.exit_names))[number - 1]
-        case _:
-            return np.bincount(drawn, minlength=len(scenario.network.exit_names)) / len(drawn)
-
-
-def least_gap_ns(scenario: Scenario) -> int:
-    """Least time between two arrivals that the stream can have, ns."""
-    arrivals = scenario.spec.stream.arrivals
-    if isinstance(arrivals, Periodic):
-        return int(1e9 / arrivals.exact_rate) - arrivals.jitter
-    trace = scenario.traces.arrival_ns
-    return int(np.diff(trace).min()) if len(trace) > 1 else 0

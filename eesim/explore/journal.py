@@ -1,7 +1,8 @@
 """What a search has done so far, on disk, so that a kill loses nothing that was finished.
 
-One file holds the whole state between two steps; it is written beside the old one and renamed over it, so at any instant
-one complete state is there. The identity of the exploration is part of it: resuming something else is refused.
+One file holds the whole state between two steps; it is written beside the old one and renamed over it, so at any
+instant one complete state is there. The identity of the exploration is part of it: resuming something else is
+refused.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from eesim.metrics.replication import QUANTILES
 
 OPEN = -1
 FAR = 2**61
+PRICES = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0)
+"""Prices of latency that the energy bound tries, relative to the typical power of a segment."""
 
 
 class PartialBounds:
@@ -41,6 +43,7 @@ class PartialBounds:
         self._time = _open_clock_last(tables[0].time_ns.astype(float), self._opps_of, FAR)
         self._cost = _open_clock_last(self._active_energy(tables[0]), self._opps_of, np.inf)
         self._transfer = self._transfers(tables)
+        self._path = [s for s in range(space.n_segments) if evaluator.n_exits - 1 in self._reach[s]]
         self._servers = np.bincount(tables[0].server_resource)[: space.n_pes]
         self._shares = self._measured_shares()
         self._quiet_uw = float(tables[0].base_uw) + float(tables[0].idle_uw.sum())
@@ -73,11 +76,14 @@ class PartialBounds:
             out[:, p] = np.where(gene >= 0, opps[np.maximum(gene, 0)], OPEN)
         return out
 
-    def _of_segment(self, table: FloatArray, s: int, genomes: IntArray, clocks: IntArray) -> FloatArray:
-        """Value of segment ``s`` where it is mapped, or the best over the PEs it may still take, (n,)."""
+    def _of_segment(
+        self, table: FloatArray, row: int, genomes: IntArray, clocks: IntArray, segment: int | None = None
+    ) -> FloatArray:
+        """Value of a segment where it is mapped, or the best over the PEs it may still take, (n,)."""
+        s = row if segment is None else segment
         choices = self._pe_of[s]
         # An open clock is -1: the last column holds the best over the clocks that are open.
-        values = np.stack([table[s, p, clocks[:, p]] for p in choices], axis=1)
+        values = np.stack([table[row, p, clocks[:, p]] for p in choices], axis=1)
         gene = genomes[:, s]
         decided = np.take_along_axis(values, np.maximum(gene, 0)[:, None], axis=1)[:, 0]
         return np.where(gene >= 0, decided, values.min(axis=1))
@@ -192,14 +198,53 @@ class PartialBounds:
         n = len(genomes)
         clocks = self._clocks(genomes)
         load = np.zeros((n, self._space.n_pes))
-        energy = np.zeros(n)
         for s in range(self._space.n_segments):
             gene = genomes[:, s]
             decided = np.flatnonzero(gene >= 0)
             pe = self._pe_of[s][gene[decided]]
             np.add.at(load, (decided, pe), needed[s] * self._time[s, pe, clocks[decided, pe]])
-            energy += needed[s] * self._of_segment(self._cost, s, genomes, clocks)
+        energy = self._least_energy(genomes, clocks, needed)
         return (load / self._servers).max(axis=1), energy
+
+    def _path_limit_ns(self) -> float:
+        """Time that the way to the final exit may take at most in a feasible design, ns; infinite if it is free."""
+        e = self.evaluator
+        deep = min(shares[-1] for shares in self._shares) if e.decide else 1.0
+        limit = np.inf
+        for rule in e.limits:
+            share = {"latency_ms.max": 1.0, **{f"latency_ms.{k}": v for k, v in QUANTILES.items()}}.get(rule.metric)
+            # More frames take the final exit than may be late or dropped: one of them is in time.
+            if share is not None and deep > (1 - share) + e.droppable + 2 / max(len(e.arrival) - e.warm, 1):
+                limit = min(limit, rule.limit * NS_PER_MS)
+        return limit
+
+    def _least_energy(self, genomes: IntArray, clocks: IntArray, needed: FloatArray) -> FloatArray:
+        """Least active energy of needed work, fJ per frame, for designs whose way to the final exit is short enough.
+
+        Relaxes the limit with prices: for any price per ns, ``sum(min(energy + price x time)) - price x limit``
+        cannot be beaten (Lagrangian bound); the best of a few prices is taken.
+        """
+        limit = self._path_limit_ns()
+        scale = float(np.median(self._cost[:, :, -1][np.isfinite(self._cost[:, :, -1])])) / max(
+            float(np.median(self._time[:, :, -1][self._time[:, :, -1] < FAR])), 1.0
+        )
+        best = np.zeros(len(genomes))
+        for factor in PRICES if np.isfinite(limit) else (0.0,):
+            price = factor * scale
+            total = np.full(len(genomes), -price * limit if price else 0.0)
+            for s in range(self._space.n_segments):
+                on_path = price if s in self._path else 0.0
+                cost = needed[s] * np.minimum(self._cost[s], FAR) + on_path * self._time[s]
+                total += self._of_segment(_cheapest_clock_last(cost, self._opps_of)[None], 0, genomes, clocks, s)
+            best = np.maximum(best, total)
+        return best
+
+
+def _cheapest_clock_last(cost: FloatArray, opps_of: list[IntArray]) -> FloatArray:
+    """Replace the last column by the least cost over the open clocks, (P, O + 1)."""
+    out = cost.copy()
+    out[:, -1] = [cost[p, opps].min() for p, opps in enumerate(opps_of)]
+    return out
 
 
 def _exits_reached(tables: CandidateTables) -> list[set[int]]:
@@ -214,7 +259,7 @@ def _exits_reached(tables: CandidateTables) -> list[set[int]]:
 
 
 def _open_clock_last(table: FloatArray, opps_of: list[IntArray], impossible: float) -> FloatArray:
-    """Append a column with the least value over each PE's open clocks, (S, P, O + 1); negative entries are impossible."""
+    """Append a column with the least value over each PE's open clocks, (S, P, O + 1); below 0 is impossible."""
     table = np.where(table < 0, impossible, table)
     best = np.stack([table[:, p, opps].min(axis=1) for p, opps in enumerate(opps_of)], axis=1)
     return np.concatenate([table, best[:, :, None]], axis=2)

@@ -80,6 +80,7 @@ def _write_summary(result: Result, path: Path) -> Path:
 
 
 def write_table(rows: pd.DataFrame, path: Path, provenance: dict[str, Any]) -> Path:
+    """Write a table as Parquet, whole or not at all, with provenance in its schema."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

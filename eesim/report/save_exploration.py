@@ -19,7 +19,7 @@ from eesim.report.save import finite, write_table
 
 
 def save_exploration(exploration: Exploration, folder: Path, *, figures: bool = True) -> list[Path]:
-    """Write ``best.yaml``, ``certificate.json``, ``evaluations.parquet``, ``front.csv`` and plots; each whole or not at all.
+    """Write best.yaml, certificate.json, evaluations.parquet, front.csv and plots, each whole or not at all.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ def _shipped(folder: str) -> Path:
 
 
 def shown(path: Path) -> str:
-    """How a result names a file: shipped ones relative to where they are shipped, so that results do not depend on it."""
+    """How a result names a file: shipped ones by where they lie in the project, wherever that is installed."""
     for folder in ("hw_models", "scenarios"):
         if path.is_relative_to(_shipped(folder)):
             return str(Path(folder) / path.relative_to(_shipped(folder)))
