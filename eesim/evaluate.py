@@ -27,8 +27,10 @@ from eesim.workload.arrivals import ClosedLoop, Periodic, Poisson
 SNAPSHOTS = 64
 """Frames at which a warm-up can end, per replication."""
 
-KEEPS_UP = 0.98
-"""Share of the arriving frames that a run must answer per second not to be called overloaded."""
+LAGS_BEHIND = 5
+GROWTH = 0.02
+"""A run is called overloaded if its answers fall behind its arrivals by more than so many times the longest way through
+an empty system, and by more than this share of the time that the arrivals take."""
 
 NEARLY_FULL = 0.98
 """Utilisation above which a run is suspected to be overloaded."""
@@ -209,12 +211,12 @@ def _notes(result: Result, measured: list[Replication]) -> list[str]:
             f"overload: {rate:.4g} frames per second arrive, but {name} can serve at most {limit:.4g}: "
             "without drops, latency grows with the length of the run"
         )
-    answered, dropped = result.value("throughput_fps"), result.value("drop_rate")
-    if rate is not None and not notes and answered is not None and answered < KEEPS_UP * rate and not dropped:
-        notes.append(
-            f"overload: {rate:.4g} frames per second arrive and {answered:.4g} are answered: "
-            "latency grows with the length of the run"
-        )
+    far = LAGS_BEHIND * int(result.bounds.exit_latency_ns.max(initial=0))
+    behind = any(r.lag_ns > max(far, r.span_ns * GROWTH) for r in measured)
+    if behind and not notes and not isinstance(arrivals, ClosedLoop):
+        answered = result.value("throughput_fps") or 0.0
+        came = f"{rate:.4g} frames per second arrive" if rate is not None else "frames arrive faster than they leave"
+        notes.append(f"overload: {came} and {answered:.4g} are answered: latency grows with the length of the run")
     full = [
         name
         for name, servers in zip(result.lowered.labels.resources, _servers(result), strict=True)

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 
 import eesim
-from eesim.errors import SimulationDeadlock
+from eesim.errors import InputError, SimulationDeadlock
 from eesim.metrics.result import Result
 from eesim.plan.plan import EventKind
 from eesim.scenario.load import Scenario
 from tests.scenarios import (
     FAR_APART,
+    MS,
     board_data,
     camera,
     everywhere,
@@ -151,6 +152,15 @@ def test_two_mappings_see_the_same_frames() -> None:
     assert a["finish_ns"].tolist() != b["finish_ns"].tolist()
 
 
+def test_every_replication_uses_the_same_rows_of_a_trace(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("arrival_ms\n" + "".join(f"{40 * k + k % 7}\n" for k in range(100)))
+    trace = {"stream.arrivals": {"kind": "trace", "path": str(tmp_path / "a.csv")}, "run.frames": 100}
+    first, second = records(eesim.run(camera({**BUSY, **trace}), replications=2))
+    assert [row[1] for row in first] == [row[1] for row in second]
+    # Exits and noise are drawn anew.
+    assert [row[2] for row in first] != [row[2] for row in second]
+
+
 @pytest.mark.parametrize("cores", [1, 2, 16, None])
 def test_the_number_of_threads_does_not_matter(cores: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     scenario = camera({**BUSY, "run.replications": 5})
@@ -206,9 +216,50 @@ def test_both_engines_give_the_same_estimates_of_anything(scenario: Scenario) ->
     assert told(compiled) == told(reference)
 
 
+def test_very_long_services_with_noise_are_the_same_in_both_engines() -> None:
+    # 2,000 s x 5 in parts per million are more than 64 bits hold: both engines are right, or the input is refused.
+    stream = {
+        "arrivals": {"kind": "periodic", "period": "9000 s"},
+        "exits": {"kind": "fixed", "exit": 1},
+        "noise": {"kind": "exponential"},
+    }
+    network = network_data({"name": "all", "exit": "final"})
+    run = {"frames": 200, "warmup": "none", "replications": 1}
+    try:
+        scenario = scenario_of(board_data("B"), network, {"all": {"B": "2000 s"}}, "B", stream=stream, run=run)
+        compiled, reference = (eesim.run(scenario, engine=engine) for engine in ("compiled", "reference"))
+    except InputError:
+        return
+    assert told(compiled) == told(reference)
+
+
 def test_an_engine_that_does_not_exist_is_no_engine() -> None:
     with pytest.raises((ValueError, KeyError)):
         eesim.run(camera({**SMALL, "run.frames": 1}), engine="fast")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_the_first_confident_exit_answers_without_waiting_for_slower_ones(engine: Any, tmp_path: Path) -> None:
+    # BLBGLGL: exit 2 is known after b1, b2 on B and e2 on G; exit 1, after b1 and e1 on L, a little later.
+    exit1, exit2 = 8.09 + 11.63, 8.09 + 6.60 + 4.04
+    assert exit2 < exit1
+    rows = ["exit,confident_1,confident_2,confident_3,confident_4", "1,1,1,1,1", "2,0,1,0,1", "1,1,0,0,1"]
+    (tmp_path / "e.csv").write_text("\n".join(rows))
+    overrides = {
+        **FAR_APART,
+        "mapping.segments": "BLBGLGL",
+        "stream.exits": {"kind": "trace", "path": str(tmp_path / "e.csv")},
+        "run.frames": 3,
+    }
+
+    def answers(order: str) -> list[tuple[int, float]]:
+        frames = eesim.run(camera({**overrides, "policy.exit_order": order}), engine=engine).frames()
+        latency = (frames["finish_ns"].astype("int64") - frames["arrival_ns"]) / MS
+        return list(zip(frames["exit"].tolist(), latency.tolist(), strict=True))
+
+    assert answers("first_confident") == [(2, exit2), (2, exit2), (1, exit1)]
+    # In order, exit 2 counts once exit 1 has declined.
+    assert answers("in_order") == [(1, exit1), (2, exit1), (1, exit1)]
 
 
 # -- the event log ------------------------------------------------------------------------------------------
@@ -248,6 +299,23 @@ def test_overload_is_noted_with_its_bottleneck() -> None:
     # B has 8.09 ms of work for every frame, and more for the copies that it sends.
     assert "200 frames per second arrive, but B can serve at most" in note
     assert not any(note.startswith("overload") for note in eesim.run(camera(SMALL)).notes)
+
+
+def test_overload_by_the_gate_is_noted() -> None:
+    # No PE is full, but one frame at a time takes 50.39 ms, and one comes every 33 ms.
+    gated = {"mapping.segments": "BBGGLLB", "policy": "coup-switch"}
+    assert any(note.startswith("overload") for note in eesim.run(camera({**SMALL, **gated})).notes)
+
+
+@pytest.mark.parametrize(
+    "arrivals", [{"kind": "periodic", "rate": "20 Hz", "jitter": "40 ms"}, {"kind": "poisson", "rate": "20 Hz"}]
+)
+@pytest.mark.parametrize("frames", [2, 20, 60, 1000])
+def test_a_light_load_is_never_called_overload(arrivals: dict[str, str], frames: int) -> None:
+    # Chance makes any finite stream slower or faster than its rate.
+    scenario = camera({"run.frames": frames, "run.replications": 1, "stream.arrivals": arrivals})
+    notes = [note for seed in range(10) for note in eesim.run(scenario, seed=seed).notes]
+    assert [note for note in notes if note.startswith("overload")] == []
 
 
 @pytest.mark.parametrize("policy", ["cooperative", "coup-switch"])

@@ -102,6 +102,8 @@ def _check(arguments: argparse.Namespace) -> None:
     beside = arguments.trace is not None and arguments.trace.parent == arguments.output
     if arguments.trace is not None and not beside and not arguments.trace.parent.is_dir():
         problems.append(Problem(str(arguments.trace), 0, "", "its directory does not exist"))
+    if arguments.trace is not None and arguments.trace.is_dir():
+        problems.append(Problem(str(arguments.trace), 0, "", "is a directory"))
     if problems:
         raise InputError(problems)
 

@@ -14,6 +14,7 @@ from eesim.document import Document
 from eesim.errors import InputError
 from eesim.evaluate import run
 from eesim.explore.branch_and_bound import BOUNDED, BranchAndBound
+from eesim.explore.breeding import Variation
 from eesim.explore.certificate import Certificate, certify
 from eesim.explore.evaluator import Evaluator
 from eesim.explore.exhaustive import Exhaustive
@@ -160,7 +161,10 @@ def _make(name: str, spec: ExploreSpec, space: Space, evaluator: Evaluator, budg
         return BranchAndBound(evaluator, **options)
     if name == "ga":
         return GeneticAlgorithm(evaluator, **options)
-    return Nsga2(evaluator, **options) if name == "nsga2" else RandomSearch(evaluator, **options)
+    if name == "nsga2":
+        # Neighbouring genes are neighbouring segments: one cut keeps good stretches of the chain together.
+        return Nsga2(evaluator, variation=Variation(tournament=3, crossover="one-point"), **options)
+    return RandomSearch(evaluator, **options)
 
 
 def explore(

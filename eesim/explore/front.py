@@ -94,8 +94,6 @@ def find_front(objectives: FloatArray, order: IntArray, out: IntArray) -> int:
         place = stairs_up_to(xs, size, x)
         if place > 0 and ys[place - 1] <= y:
             continue
-        if place > 0 and xs[place - 1] == x:
-            place -= 1
         size = enter(xs, ys, size, place, x, y)
         out[found] = i
         found += 1
@@ -117,8 +115,6 @@ def swept_volume(points: FloatArray, reference: FloatArray) -> float:
         y = points[i, 2] if m > 2 else 0.0
         place = stairs_up_to(xs, size, x)
         if x < x_end and y < y_end and not (place > 0 and ys[place - 1] <= y):
-            if place > 0 and xs[place - 1] == x:
-                place -= 1
             area += gain(xs, ys, size, place, x, y, x_end, y_end)
             size = enter(xs, ys, size, place, x, y)
         end = min(points[i + 1, 0], reference[0]) if i + 1 < n else reference[0]

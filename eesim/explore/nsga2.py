@@ -38,7 +38,7 @@ class Nsga2(Evolution):
         problem: Problem,
         *,
         population: int = 100,
-        variation: Variation = Variation(),  # noqa: B008 (frozen)
+        variation: Variation = Variation(tournament=3),  # noqa: B008 (frozen)
         **options: Unpack[SearchOptions],
     ) -> None:
         super().__init__(problem, population, 1, variation, {}, **options)

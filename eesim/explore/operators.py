@@ -106,8 +106,7 @@ def mutate(genomes: IntArray, n_alleles: IntArray, rate: float, draws: FloatArra
         for gene in range(out.shape[1]):
             allele = genomes[i, gene]
             if draws[i, gene] < rate and n_alleles[gene] > 1:
-                others = n_alleles[gene] - 1
-                other = min(int(draws[i, gene] / rate * others), others - 1)
+                other = int(draws[i, gene] / rate * (n_alleles[gene] - 1))
                 allele = other + 1 if other >= allele else other
             out[i, gene] = allele
 

@@ -52,6 +52,8 @@ class Tally:
         self.missed = 0
         self.first_answer_ns = -1
         self.last_answer_ns = -1
+        self.first_arrival_ns = -1
+        self.last_arrival_ns = -1
         self._deadline_ns = deadline_ns
 
     def add(self, records: IntArray) -> None:
@@ -72,12 +74,19 @@ class Tally:
             self.missed += int((latency > self._deadline_ns).sum())
         if self.first_answer_ns < 0:
             self.first_answer_ns = int(answers[0, FINISH])
+            self.first_arrival_ns = int(answers[:, ARRIVAL].min())
         self.last_answer_ns = int(answers[-1, FINISH])
+        self.last_arrival_ns = max(self.last_arrival_ns, int(answers[:, ARRIVAL].max()))
 
     @property
     def frames(self) -> int:
         """Frames that ended, with an answer or without."""
         return self.answered + self.dropped
+
+    @property
+    def lag_ns(self) -> int:
+        """How much longer the answers took than the arrivals: what latency has grown by."""
+        return self.last_answer_ns - self.first_answer_ns - (self.last_arrival_ns - self.first_arrival_ns)
 
     @property
     def deadline_misses(self) -> int:

@@ -30,6 +30,8 @@ class Replication(NamedTuple):
     measured_frames: int
     warmup_frames: int
     exact_quantiles: bool
+    lag_ns: int = 0
+    span_ns: int = 0
 
 
 def tally_metrics(tally: Tally, exits: Sequence[str]) -> dict[str, float]:
@@ -85,7 +87,15 @@ def replication_metrics(
         values[f"energy_mj_per_frame.{term}"] = getattr(energy, term) / frames
     values["power_mw"] = energy.total * NS_PER_S / spent.now_ns if spent.now_ns else NAN
     values["energy_delay_mj_ms"] = values["energy_mj_per_frame.total"] * values["latency_ms.mean"]
-    return Replication(values, tally.latency.largest, tally.frames, observation.warmup_frames, tally.latency.is_exact)
+    return Replication(
+        values,
+        tally.latency.largest,
+        tally.frames,
+        tally.lag_ns,
+        tally.last_arrival_ns - tally.first_arrival_ns,
+        observation.warmup_frames,
+        tally.latency.is_exact,
+    )
 
 
 def _accuracy(values: dict[str, float], labels: Labels, accuracy: Sequence[float] | None) -> float:

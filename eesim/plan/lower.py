@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eesim.errors import InputError, Problem
 from eesim.hardware.laws import (
     dvfs_delay_ns,
     power_across_change_uw,
@@ -19,6 +20,7 @@ from eesim.plan.graph import Node, TaskGraph, build_graph
 from eesim.plan.plan import (
     FULL_SPEED,
     KEEP_STATE,
+    NEVER,
     PURE_DELAY,
     UNBOUNDED,
     Cancellation,
@@ -87,7 +89,17 @@ class Lowered:
         if len(frames.noise_ppm):
             noise = np.ascontiguousarray(frames.noise_ppm[:, list(self.labels.node_segment)])
             noise[:, plan.node_kind == NodeKind.TRANSFER] = FULL_SPEED
+            self._check_range(noise)
         return Draws(frames.arrival_ns, exits, noise)
+
+    def _check_range(self, noise_ppm: IntArray) -> None:
+        """Refuse noise that makes a task longer than 64 bits of ns x ppm hold."""
+        longest = int((self.plan.node_work_ns.max(axis=1).astype(object) * noise_ppm.max(axis=0).astype(object)).max())
+        if longest >= NEVER:
+            message = (
+                f"makes a task of {longest / FULL_SPEED / 1e9:.0f} s; the engines count up to {NEVER // 10**15:,} s"
+            )
+            raise InputError([Problem("scenario", 0, "stream.noise", message)])
 
 
 def _entrance(scenario: Scenario) -> dict[str, int]:

@@ -244,7 +244,7 @@ def _policy(document: Document, spec: ScenarioSpec | None, collect: Collector) -
         written = spec.policy
     elif isinstance(written, dict):
         written = _part(document, "policy", PolicyChange)
-    elif written not in PRESETS:
+    elif not isinstance(written, str) or written not in PRESETS:
         return None
     if written is None:
         return None

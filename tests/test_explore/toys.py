@@ -129,8 +129,12 @@ def dominates(a: FloatArray, b: FloatArray) -> bool:
 
 
 def front_of(values: FloatArray) -> set[tuple[float, ...]]:
-    distinct = np.unique(values, axis=0)
-    return {tuple(b.tolist()) for b in distinct if not any(dominates(a, b) for a in distinct)}
+    front = np.empty((0, values.shape[1]))
+    for value in np.unique(values, axis=0):
+        # In lexicographic order nobody is dominated by who comes later.
+        if not (front <= value).all(axis=1).any():
+            front = np.concatenate([front, value[None]])
+    return set(map(tuple, front.tolist()))
 
 
 def through_files(state: dict[str, Any]) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def assert_bounded(result: Result) -> None:
     assert len(answered) * 1e9 / span <= result.bounds.throughput_fps * (1 + 1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(scenarios())
 def test_no_simulation_beats_the_bounds(scenario: Scenario) -> None:
     assert_bounded(eesim.run(scenario))

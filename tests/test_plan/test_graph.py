@@ -129,6 +129,14 @@ def test_a_subgraph_runs_the_consumers_of_what_it_receives_in_reverse_each_with_
     assert subgraphs(found) == [["b1"], ["b2", "x1", "e1"], ["b3", "e3", "b4", "e2"]]
 
 
+def test_the_subgraph_that_is_fed_by_the_input_keeps_the_order_of_construction() -> None:
+    # The branch goes on after b2: depth first, e1b would come before b2.
+    of = (*DEEP[:2], {"name": "b2"}, DEEP[2], {"name": "b3", "exit": "final"})
+    assert subgraphs(graph("BBBBB", "coup-switch", of=of)) == [["b1", "e1a", "b2", "e1b", "b3"]]
+    # Fed by a receiver: the last consumer of b1's output first, then the branch to its end.
+    assert subgraphs(graph("BGGGG", "coup-switch", of=of)) == [["b1"], ["b2", "b3", "e1a", "e1b"]]
+
+
 # -- transfers ----------------------------------------------------------------------------------------------
 
 

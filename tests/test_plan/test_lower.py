@@ -165,6 +165,12 @@ def test_a_host_on_another_cluster_costs_something_else() -> None:
     assert found.plan.speed_ppm.tolist() == [[FULL_SPEED] * 3, [FULL_SPEED, 800_000, FULL_SPEED]]
 
 
+def test_what_a_host_costs_its_own_pe_is_no_contention() -> None:
+    found = lowered(hosted("L"), "BGL", physics={"transfers": False, "contention": False})
+    assert rows(found, "node_work_ns")["e1"] == [3 * MS]
+    assert found.plan.speed_ppm.tolist() == [[FULL_SPEED] * 3]
+
+
 def test_moving_the_host_of_the_shipped_board() -> None:
     at_b, at_l = (lower(camera({"board.pes.G.host": host})) for host in "BL")
     # 5.29 ms x 1.087 with the host on LITTLE; 316 mW/GHz x 1.8 GHz and 171 mW/GHz x 1.416 GHz.

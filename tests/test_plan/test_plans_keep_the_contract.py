@@ -90,7 +90,7 @@ def assert_numbers(lowered: Lowered) -> None:
     assert len(lowered.labels.nodes) == plan.n_nodes
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(scenarios())
 def test_every_plan_keeps_the_contract(scenario: Scenario) -> None:
     lowered = lower(scenario)

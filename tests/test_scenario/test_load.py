@@ -326,3 +326,31 @@ def test_a_missing_section_is_reported(tmp_path: Path, section: str) -> None:
     del data[section]
     path = write_world(tmp_path, BOARD, network_data(*PAIR), TIMES, data)
     assert [text.rpartition(": ")[2] for text in problems(path)] == ["missing"]
+
+
+SECTIONS = (
+    "board",
+    "network",
+    "mapping",
+    "policy",
+    "physics",
+    "stream",
+    "stream.arrivals",
+    "stream.exits",
+    "run",
+    "requirements",
+)
+
+
+@pytest.mark.parametrize("value", [[], ["cooperative"], "x", 5, True, None, {}, {"x": []}], ids=str)
+def test_sections_of_the_wrong_make_are_problems_and_not_crashes(tmp_path: Path, value: Any) -> None:
+    path = world(tmp_path)
+    refused = []
+    for section in SECTIONS:
+        try:
+            eesim.load(path, {section: value})
+        except InputError:
+            refused.append(section)
+    # Sections that have defaults may be empty.
+    assert set(SECTIONS) - set(refused) <= ({"physics", "run", "requirements", "policy"} if value == {} else set())
+    assert {"board", "network", "mapping", "stream"} <= set(refused)

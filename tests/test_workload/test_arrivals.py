@@ -88,6 +88,11 @@ def test_jitter_below_the_period_is_uniform() -> None:
     assert stats.kstest(late / (2 * MS), "uniform").pvalue > 1e-4
 
 
+def test_jitter_includes_both_ends() -> None:
+    late = drawn([1000], kind="periodic", period="1 us", jitter="2 ns") - 1000 * np.arange(1000)
+    assert set(late.tolist()) == {0, 1, 2}
+
+
 @pytest.mark.parametrize(
     ("written", "message"),
     [

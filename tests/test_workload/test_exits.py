@@ -91,6 +91,18 @@ def test_shares_may_be_written_as_thirds() -> None:
     assert stats.chisquare(np.bincount(found)).pvalue > 1e-4
 
 
+class Extreme:
+    """A random generator that draws the largest number below 1."""
+
+    def random(self, count: int) -> Any:
+        return np.full(count, np.nextafter(1, 0))
+
+
+def test_no_draw_falls_beyond_the_last_exit() -> None:
+    source = ExitSampler(model(kind="shares", shares=["33.33333 %"] * 3), Extreme(), EMPTY)  # type: ignore[arg-type]
+    assert source.draw(2).tolist() == [2, 2]
+
+
 def test_every_frame_takes_the_fixed_exit() -> None:
     assert drawn([2, 3], kind="fixed", exit=3).tolist() == [2] * 5
 

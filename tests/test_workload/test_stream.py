@@ -109,6 +109,17 @@ def test_the_streams_of_different_purposes_are_not_correlated() -> None:
     assert np.abs(correlations).max() < 4 / np.sqrt(n)
 
 
+def test_no_purpose_shares_its_stream_with_another_one_of_another_replication() -> None:
+    # Gaps and noise are both exponential: from one stream, they would be the same numbers.
+    n = 20
+    every = [whole(STREAMS["poisson, shares"], n, replication=r) for r in range(4)]
+    gaps = [np.diff(frames.arrival_ns, prepend=0) * 30 / 10**9 for frames in every]
+    factors = [frames.noise_ppm.ravel()[:n] / FULL_SPEED for frames in every]
+    for a in gaps:
+        for b in factors:
+            assert np.abs(a - b).max() > 0.01
+
+
 # -- noise --------------------------------------------------------------------------------------------------
 
 
