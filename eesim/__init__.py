@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from eesim import explore
     from eesim.errors import InputError, Problem, SimulationDeadlock
     from eesim.evaluate import run
     from eesim.metrics.result import Result
     from eesim.plan.lower import lower
     from eesim.scenario.load import Scenario, load
 
-__all__ = ["InputError", "Problem", "Result", "Scenario", "SimulationDeadlock", "load", "lower", "run"]
+__all__ = ["InputError", "Problem", "Result", "Scenario", "SimulationDeadlock", "explore", "load", "lower", "run"]
 
 _HOMES = {
     "InputError": "eesim.errors",
@@ -32,10 +33,12 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import public names when they are first used: the command line must start without numba and pandas."""
-    if name not in _HOMES:
+    if name != "explore" and name not in _HOMES:
         raise AttributeError(f"module 'eesim' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "explore":
+        return import_module("eesim.explore")
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

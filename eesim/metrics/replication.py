@@ -22,7 +22,8 @@ class Replication(NamedTuple):
     """One replication's metrics.
 
     ``values`` maps flat names (``latency_ms.p99``, ``utilisation.B``, ``exit_share.exit1``) to numbers; nan where a
-    metric does not exist (the latency of an exit that nobody took).
+    metric does not exist (the latency of an exit that nobody took). ``lag_ns`` says by how much latency grew from the
+    first to the last measured frame, of arrivals that span ``span_ns``.
     """
 
     values: dict[str, float]
@@ -89,12 +90,12 @@ def replication_metrics(
     values["energy_delay_mj_ms"] = values["energy_mj_per_frame.total"] * values["latency_ms.mean"]
     return Replication(
         values,
-        tally.latency.largest,
-        tally.frames,
-        tally.lag_ns,
-        tally.last_arrival_ns - tally.first_arrival_ns,
-        observation.warmup_frames,
-        tally.latency.is_exact,
+        worst_ns=tally.latency.largest,
+        measured_frames=tally.frames,
+        warmup_frames=observation.warmup_frames,
+        exact_quantiles=tally.latency.is_exact,
+        lag_ns=tally.lag_ns,
+        span_ns=tally.last_arrival_ns - tally.first_arrival_ns,
     )
 
 
