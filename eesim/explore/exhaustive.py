@@ -41,6 +41,8 @@ class Exhaustive(Search):
         return Status.BUDGET if self.evaluations >= self.budget else Status.RUNNING
 
     def _advance(self) -> None:
+        if not self.history:
+            self._claim(self._start, self._left)
         end = min(self._position + self._batch, self._space.size)
         self._claim(self._space.at(np.arange(self._position, end)), self._left)
         self.memo.evaluate()
