@@ -1,0 +1,58 @@
+"""The shipped studies still say what docs/exploration.md says."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import eesim
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "exploration.md").read_text(encoding="utf-8")
+CONDITIONS: list[dict[str, Any]] = [
+    {"physics.transfers": False, "physics.contention": False},
+    {"physics.transfers": False, "board.contention.pairs": {"B": {"G": 1.6}}},
+    {},
+]
+
+
+def told_rows() -> list[list[str]]:
+    table = PAGE.split("<!-- study: mappings -->")[1].split("\n\n")[0].strip().splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in table]
+
+
+@pytest.mark.parametrize(("changes", "told"), list(zip(CONDITIONS, told_rows(), strict=True)))
+def test_the_best_of_all_mappings(changes: dict[str, Any], told: list[str]) -> None:
+    found = eesim.explore(eesim.load(ROOT / "scenarios" / "explore_mapping.yaml", changes), confirm=False)
+    assert found.certificate.proven_optimal
+    best = found.describe()
+    feasible = found.space.size - found.rejected["worst_latency"]
+    assert [best["mapping"], f"{best['mean_latency']:.3f}", str(feasible)] == told[2:]
+
+
+def test_transfers_charged_to_the_receiver() -> None:
+    found = eesim.explore(eesim.load(ROOT / "scenarios" / "studies" / "transfers_to_receiver.yaml"), confirm=False)
+    front = {row["mapping"]: (row["mean_latency"], row["worst_latency"]) for row in map(found.describe, range(2))}
+    assert len(found.found.genomes) == 2
+    text = re.sub(r"\s+", " ", PAGE)
+    mean, worst = front["GGLBLBL"]
+    assert f"GGLBLBL is fastest on average ({mean:.2f} ms, worst {worst:.2f})" in text
+    assert f"BGLBLBL has the best worst case ({front['BGLBLBL'][1]:.2f})" in text
+
+
+def test_which_mappings_stay_good() -> None:
+    study = runpy.run_path(str(ROOT / "scenarios" / "studies" / "robustness.py"))["study"]
+    names, orders, regret = study()
+    assert regret.shape == (2187, len(names) == 18 and 18)
+    winners = {orders[i] for i in np.argmin(regret, axis=0)}
+    assert len(winners) == 5
+    assert "Five mappings win" in PAGE
+    worst = dict(zip(orders, regret.max(axis=1), strict=True))
+    best_two = sorted(worst, key=lambda order: worst[order])[:2]
+    assert set(best_two) == {"BGLGLGL", "BGLGLBL"}
+    assert f"never more than {max(worst[order] for order in best_two):.1f} % behind" in PAGE
