@@ -74,7 +74,8 @@ class Tally:
             self.missed += int((latency > self._deadline_ns).sum())
         if self.first_answer_ns < 0:
             self.first_answer_ns = int(answers[0, FINISH])
-            self.first_arrival_ns = int(answers[:, ARRIVAL].min())
+            self.first_arrival_ns = int(answers[0, ARRIVAL])
+        self.first_arrival_ns = min(self.first_arrival_ns, int(answers[:, ARRIVAL].min()))
         self.last_answer_ns = int(answers[-1, FINISH])
         self.last_arrival_ns = max(self.last_arrival_ns, int(answers[:, ARRIVAL].max()))
 

@@ -147,7 +147,8 @@ def test_the_worst_of_several_runs() -> None:
 
 
 def replication(**values: float) -> Replication:
-    return Replication(values, 0, 10, 0, True)
+    """A replication with these metrics and nothing else."""
+    return eesim.run(queue(10, 1)).replications[0]._replace(values=values)
 
 
 def test_replications_are_averaged_and_maxima_are_not() -> None:
