@@ -140,6 +140,7 @@ def run_single_frames(
     opps: IntArray,
     pe_opps: IntArray,
     enabled: IntArray,
+    taken: IntArray,
     memory: Memory,
     latency: FloatArray,
     occupied: FloatArray,
@@ -151,9 +152,11 @@ def run_single_frames(
     ----------
     tables, pes, opps, pe_opps, enabled, memory
         As for `run_candidates`.
+    taken
+        (K,) 1 for each exit that some frame takes; the others are not simulated.
     latency, occupied, active_fj
         (n, K) arrival to answer, ns; arrival to the end of all work for the frame, ns; energy above base and idle, fJ.
-        Overwritten; -1 for candidates that cannot run.
+        Overwritten; latencies are -1 for candidates that cannot run and -2 for those that a single frame blocks.
     """
     scratch = Scratch(memory.node, memory.place, memory.exit_of, memory.exit_label, memory.sizes)
     m = memory.m
@@ -170,15 +173,20 @@ def run_single_frames(
         slots[0] = write_plan(m, tables, scratch, UNBOUNDED, UNBOUNDED, n_exits)
         slots[1] = 0
         before = 0.0
+        frame = 0
+        latency[i] = 0
         for e in range(n_exits):
-            arrival[e] = m[c.NOW] + 1
-            memory.draw[e] = scratch.exit_of[e]
-            if advance_to(m, arrival, memory.draw, e + 1, True, slots) == c.STUCK:
-                latency[i] = -1
+            if not taken[e]:
+                continue
+            arrival[frame] = m[c.NOW] + 1
+            memory.draw[frame] = scratch.exit_of[e]
+            if advance_to(m, arrival, memory.draw, frame + 1, True, slots) == c.STUCK:
+                latency[i] = -2
                 break
-            row = m[c.RECORDS] + e * c.RECORD_WIDTH
+            row = m[c.RECORDS] + frame * c.RECORD_WIDTH
             latency[i, e] = m[row + 2] - m[row + 1]
-            occupied[i, e] = m[c.NOW] - arrival[e]
+            occupied[i, e] = m[c.NOW] - arrival[frame]
+            frame += 1
             active = energy_so_far(m, tables, scratch) - quiet * m[c.NOW]
             active_fj[i, e] = active - before
             before = active

@@ -94,6 +94,7 @@ class BranchAndBound(Search):
         return float(values.min()) if len(values) else np.inf
 
     def _advance(self) -> None:
+        before = self.memo.evaluated
         if not self.history:
             self._scout()
         known, depth, bound = self._open, self._depth, self._bound
@@ -103,23 +104,30 @@ class BranchAndBound(Search):
         if len(known) < MOST_OPEN:
             best_last = np.argsort(-bound, kind="stable")
             known, depth, bound = known[best_last], depth[best_last], bound[best_last]
-        leaves: list[IntArray] = []
+        leaves = [np.empty((0, len(self._order)), np.int64)]
+        promises = [np.empty(0)]
         while len(known) and sum(map(len, leaves)) < LEAVES:
-            taken = slice(max(len(known) - EXPANDED, 0), None)
-            children, deeper = self._children(known[taken], depth[taken])
+            rest = max(len(known) - EXPANDED, 0)
+            whole = depth[rest:] == len(self._order)
+            leaves.append(known[rest:][whole])
+            promises.append(bound[rest:][whole])
+            children, deeper = self._children(known[rest:][~whole], depth[rest:][~whole])
             values, good = self._judge(children)
             pruned += int((~good).sum())
-            complete = deeper == len(self._order)
-            leaves.append(children[good & complete])
-            left = np.flatnonzero(good & ~complete)
+            left = np.flatnonzero(good)
             left = left[np.argsort(-values[left], kind="stable")]
-            known = np.concatenate([known[: taken.start], children[left]])
-            depth = np.concatenate([depth[: taken.start], deeper[left]])
-            bound = np.concatenate([bound[: taken.start], values[left]])
-        found = np.concatenate([np.empty((0, len(self._order)), np.int64), *leaves])
-        self._claim(found, self._left)
+            known = np.concatenate([known[:rest], children[left]])
+            depth = np.concatenate([depth[:rest], deeper[left]])
+            bound = np.concatenate([bound[:rest], values[left]])
+        found, promised = np.concatenate(leaves), np.concatenate(promises)
+        budget = max(self._left - (self.memo.evaluated - before), 0)
+        self._claim(found[:budget], budget)
         self.memo.evaluate()
-        self._open, self._depth, self._bound, self.pruned = known, depth, bound, pruned
+        # Leaves beyond the budget stay open: nothing is proven about them.
+        self._open = np.concatenate([known, found[budget:]])
+        self._depth = np.concatenate([depth, np.full(len(found[budget:]), len(self._order))])
+        self._bound = np.concatenate([bound, promised[budget:]])
+        self.pruned = pruned
 
     def _scout(self) -> None:
         """Let a genetic algorithm find a first incumbent: the better it is, the more the bounds cut."""

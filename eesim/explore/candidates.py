@@ -16,6 +16,7 @@ from eesim.hardware.spec import Board
 from eesim.plan.lower import lower
 from eesim.plan.plan import UNBOUNDED, WhenFull
 from eesim.scenario.load import Scenario
+from eesim.workload.arrivals import ClosedLoop
 
 _CHARGES = {
     "sender": k.CHARGE_SENDER,
@@ -33,6 +34,8 @@ def unsupported(scenario: Scenario) -> str:
         return f"policy {policy.preset} sends after whole subgraphs"
     if policy.exit_order == "first_confident":
         return "exit_order first_confident reads the set of confident exits"
+    if isinstance(scenario.spec.stream.arrivals, ClosedLoop):
+        return "arrivals are a closed loop: nothing is asked of a stream that waits for the system"
     if scenario.spec.stream.noise is not None:
         return "service times are noisy"
     return ""

@@ -134,10 +134,10 @@ class Evaluator:
 
     def _metrics(self, tables: CandidateTables, genes: Genes) -> Metrics:
         latency, occupied, active = self._single_frames(tables, genes)
-        out = self._from_single_frames(tables, latency, active)
-        possible = latency[:, 0] >= 0
+        out = self._from_single_frames(tables, latency, active, self._answered(tables, genes))
+        possible = latency[:, 0] != -1
         taken = self.shares > 0
-        exact = possible & (occupied[:, taken].max(axis=1) <= self.gap_ns)
+        exact = (latency[:, 0] >= 0) & (occupied[:, taken].max(axis=1) <= self.gap_ns)
         out["exact"] = exact.astype(float)
         out["status"] = np.where(possible, cr.SIMULATED, cr.INVALID)
         self.by_single_frames += int(exact.sum())
@@ -160,16 +160,31 @@ class Evaluator:
     def _single_frames(self, tables: CandidateTables, genes: Genes) -> tuple[FloatArray, FloatArray, FloatArray]:
         n = len(genes.pes)
         latency, occupied, active = (np.zeros((n, self.n_exits)) for _ in range(3))
+        taken = (self.shares > 0).astype(np.int64)
 
         def work(part: slice) -> None:
             memory = cr.make_memory(tables, self.n_exits, self.n_exits)
             columns = genes.part(part)[:4]
-            _run_single_frames(tables, *columns, memory, latency[part], occupied[part], active[part])
+            _run_single_frames(tables, *columns, taken, memory, latency[part], occupied[part], active[part])
 
         self._over_threads(n, work)
         return latency, occupied, active
 
-    def _from_single_frames(self, tables: CandidateTables, latency: FloatArray, active: FloatArray) -> Metrics:
+    def _answered(self, tables: CandidateTables, genes: Genes) -> FloatArray:
+        """Share of frames that answer at each exit: those of a disabled exit answer at the next enabled one, (n, K)."""
+        enabled = genes.enabled.astype(bool) if tables.decide else np.zeros_like(genes.enabled, bool)
+        enabled[:, -1] = True
+        out = np.zeros(enabled.shape)
+        waiting = np.zeros(len(enabled))
+        for e, share in enumerate(self.shares):
+            waiting = waiting + share
+            out[:, e] = np.where(enabled[:, e], waiting, 0)
+            waiting = np.where(enabled[:, e], 0, waiting)
+        return out
+
+    def _from_single_frames(
+        self, tables: CandidateTables, latency: FloatArray, active: FloatArray, answered: FloatArray
+    ) -> Metrics:
         """Metrics of a stream whose frames never meet."""
         shares, period_ns = self.shares, self.gap_mean_ns
         order = np.argsort(latency, axis=1, kind="stable")
@@ -186,7 +201,7 @@ class Evaluator:
         out["period_ms"] = np.full(len(latency), period_ns / NS_PER_MS)
         quiet_uw = float(tables.base_uw) + float(tables.idle_uw.sum())
         energy_fj = quiet_uw * period_ns + active @ shares
-        return self._complete(out, energy_fj / FJ_PER_MJ, np.broadcast_to(shares, latency.shape))
+        return self._complete(out, energy_fj / FJ_PER_MJ, answered)
 
     def _simulate(self, tables: CandidateTables, genes: Genes) -> Metrics:
         n = len(genes.pes)
@@ -236,11 +251,11 @@ class Evaluator:
         for limit in self.limits:
             if limit.metric in quantile:
                 allowed = int(np.floor((1 - quantile[limit.metric]) * measured + 1e-9))
-                pairs += [int(limit.limit * NS_PER_MS), allowed]
+                pairs += [round(limit.limit * NS_PER_MS), allowed]
             elif limit.metric == "drop_rate":
-                drops = min(drops, int(limit.limit * measured))
+                drops = min(drops, int(limit.limit * measured + 1e-6))
             elif limit.metric == "deadline_miss_rate" and self._deadline is not None:
-                pairs += [self._deadline, int(limit.limit * measured)]
+                pairs += [self._deadline, int(limit.limit * measured + 1e-6)]
         return np.array([*pairs, 0, drops] if pairs or drops < measured else [], np.int64)
 
     @property

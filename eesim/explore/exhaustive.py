@@ -44,9 +44,12 @@ class Exhaustive(Search):
         if not self.history:
             self._claim(self._start, self._left)
         end = min(self._position + self._batch, self._space.size)
-        self._claim(self._space.at(np.arange(self._position, end)), self._left)
+        genomes = self._space.at(np.arange(self._position, end))
+        rows, _ = self._claim(genomes, self._left)
+        beyond = np.flatnonzero((rows < 0) & self.problem.is_allowed(genomes))
         self.memo.evaluate()
-        self._position = end
+        # What the budget has no room for was not visited: nothing is proven about it.
+        self._position = self._position + int(beyond[0]) if len(beyond) else end
 
     def state(self) -> dict[str, Any]:
         """All that the next steps depend on; see `Search.state`."""

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def load_state(folder: Path, identity: str) -> dict[str, Any] | None:
             for name in archive.namelist():
                 if name.endswith(".npy"):
                     state[name.removesuffix(".npy")] = np.load(io.BytesIO(archive.read(name)), allow_pickle=False)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise InputError([Problem(str(path), 0, "", f"cannot be read: {error}")]) from None
     if theirs != identity:
         message = "belongs to another exploration: the scenario, its files or the search's options have changed since"

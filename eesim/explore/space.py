@@ -19,7 +19,7 @@ import numpy.typing as npt
 from eesim.base import IntArray
 from eesim.document import Document
 from eesim.errors import InputError, Problem, suggest
-from eesim.mapping.policy import PolicyChange
+from eesim.mapping.policy import Policy, PolicyChange, resolve_policy
 from eesim.scenario.explore import ExploreSpec
 from eesim.scenario.load import Scenario
 from eesim.units import format_frequency
@@ -102,10 +102,18 @@ class Space:
         mapping, policy = scenario.mapping, scenario.policy
         wanted: list[Any] = [*mapping.pes, *mapping.pe_opp_hz.values()]
         wanted += [mapping.enabled_exits[i] for i in range(len(scenario.network.exit_names) - 1)]
-        wanted += [policy.frames_in_flight, policy.queue.capacity, scenario.spec.policy]
+        wanted += [policy.frames_in_flight, policy.queue.capacity, self._written_policy(policy)]
         if any(value not in gene.alleles for value, gene in zip(wanted, self.genes, strict=True)):
             return None
         return np.array([g.alleles.index(v) for v, g in zip(wanted, self.genes, strict=True)], np.int64)
+
+    def _written_policy(self, policy: Policy) -> Any:
+        """Return the policy allele that stands for ``policy``, limits aside; None if there is none."""
+        limits = {"frames_in_flight": policy.frames_in_flight, "queue": policy.queue}
+        for written in self.genes[-1].alleles:
+            if resolve_policy(written).model_copy(update=limits) == policy:
+                return written
+        return None
 
     def choice(self, genome: IntArray) -> dict[str, Any]:
         """Return what a genome says, gene by gene, as plain values."""

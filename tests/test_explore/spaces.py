@@ -67,7 +67,7 @@ def camera_space(changes: Mapping[str, Any], explore: Mapping[str, Any], *, thre
     return explored(camera(changes), explore, threads=threads)
 
 
-def issue_space(explore: Mapping[str, Any] = {}, **changes: Any) -> Explored:  # noqa: B006
+def issue_space(explore: Mapping[str, Any] = {}, **changes: Any) -> Explored:
     """The smallest form, frames far apart."""
     return camera_space({**FAR_APART, **changes}, {**ISSUE, **explore})
 

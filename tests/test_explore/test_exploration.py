@@ -136,7 +136,11 @@ def test_an_infeasible_problem_names_the_constraint_and_the_nearest_design(algor
 
 
 def test_the_best_is_confirmed_with_seeds_that_the_search_has_not_seen() -> None:
-    changes = {**BUSY, "stream.arrivals.rate": "40 Hz", "run": {"frames": 400, "warmup": 40, "replications": 2, "seed": 1}}
+    changes = {
+        **BUSY,
+        "stream.arrivals.rate": "40 Hz",
+        "run": {"frames": 400, "warmup": 40, "replications": 2, "seed": 1},
+    }
     constraints = {"p99_latency": "60 ms"}
     found = search({"segments": ["B", "G"], "frames": 200, "constraints": constraints}, changes, confirm=True)
     assert found.engines_agree
@@ -166,7 +170,7 @@ class Killed(BaseException):
 
 SPACES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "exhaustive": ({"opp": {"G": "all"}}, FAR_APART),
-    "branch-and-bound": ({"frames": 100, "constraints": {}}, BUSY),
+    "branch-and-bound": ({"opp": {"B": "all"}, "objective": "energy_delay", "frames": 100, "constraints": {}}, BUSY),
     "ga": ({"frames": 100}, BUSY),
     "nsga2": ({"frames": 100, "objective": ["mean_latency", "energy"]}, BUSY),
     "random": ({"frames": 100}, BUSY),
@@ -185,13 +189,16 @@ def test_a_search_that_was_killed_ends_as_if_it_had_not_been(
     algorithm: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("eesim.explore.exploration.SAVE_EVERY_S", -1.0)
+    monkeypatch.setattr("eesim.explore.branch_and_bound.LEAVES", 4)
+    monkeypatch.setattr("eesim.explore.branch_and_bound.EXPANDED", 32)
     explore_, changes = SPACES[algorithm]
-    options: dict[str, Any] = {"algorithm": algorithm, "evaluations": 600, "threads": 1}
+    evaluations = 3000 if algorithm == "branch-and-bound" else 600
+    options: dict[str, Any] = {"algorithm": algorithm, "evaluations": evaluations, "threads": 1}
     whole = search(explore_, changes, **options)
     steps = len(whole.search.history)
     assert steps > 2 or algorithm == "exhaustive"
     killed = 0
-    for kill_at in (1, 3):
+    for kill_at in (1, 2):
 
         def stop(space: Any, search: Search, progress: Any, last: int = kill_at) -> None:
             if len(search.history) > last:
@@ -211,10 +218,15 @@ def test_a_search_that_was_killed_ends_as_if_it_had_not_been(
 
 
 def test_threads_do_not_matter() -> None:
-    one, two = (
-        search({"frames": 100}, BUSY, algorithm="ga", evaluations=400, threads=threads) for threads in (1, 2)
-    )
+    one, two = (search({"frames": 100}, BUSY, algorithm="ga", evaluations=400, threads=threads) for threads in (1, 2))
     assert alike(one) == alike(two)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_no_search_overdraws_its_budget(algorithm: Any) -> None:
+    explore_ = {"opp": {"B": "all", "G": "all"}, "objective": "energy_delay", "frames": 100, "constraints": {}}
+    found = search(explore_, BUSY, algorithm=algorithm, evaluations=600)
+    assert found.search.evaluations <= 600
 
 
 def test_a_budget_ends_the_search() -> None:
