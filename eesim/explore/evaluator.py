@@ -222,7 +222,7 @@ class Evaluator:
             "latency_ms.max": np.where(np.isfinite(answered), raw[:, cr.MAX_NS], np.nan) / NS_PER_MS,
             "deadline_miss_rate": raw[:, cr.MISSES] / np.maximum(ended, 1),
             "drop_rate": raw[:, cr.DROPS] / np.maximum(ended, 1),
-            "period_ms": np.where(raw[:, cr.PERIOD_NS] > 0, raw[:, cr.PERIOD_NS], np.nan) / NS_PER_MS,
+            "period_ms": np.where(raw[:, cr.ANSWERS] > 1, raw[:, cr.PERIOD_NS], np.nan) / NS_PER_MS,
             "status": raw[:, cr.STATUS],
         }
         for name, column in zip(QUANTILES, (cr.P50_NS, cr.P90_NS, cr.P95_NS, cr.P99_NS), strict=True):
@@ -234,10 +234,11 @@ class Evaluator:
 
     def _complete(self, out: Metrics, energy_mj: FloatArray, shares: FloatArray) -> Metrics:
         """Add the metrics that follow from the others."""
-        out["throughput_fps"] = 1e3 / out["period_ms"]
+        period = np.where(out["period_ms"] > 0, out["period_ms"], np.nan)
+        out["throughput_fps"] = 1e3 / period
         out["energy_mj_per_frame.total"] = energy_mj
         out["energy_delay_mj_ms"] = energy_mj * out["latency_ms.mean"]
-        out["power_mw"] = energy_mj / out["period_ms"] * 1e3
+        out["power_mw"] = energy_mj / period * 1e3
         accuracy = self._accuracy
         out["accuracy"] = np.full(len(energy_mj), np.nan) if accuracy is None else shares @ accuracy
         return out
