@@ -18,9 +18,9 @@ from eesim.base import FloatArray, IntArray
 from eesim.engine import candidate_runs as cr
 from eesim.engine.candidate_tables import CandidateTables
 from eesim.engine.jit import WarmOnce
-from eesim.explore.candidates import candidate_tables, unsupported
+from eesim.explore.candidates import candidate_tables
 from eesim.explore.genes import Columns, Genes
-from eesim.explore.objectives import IMPOSSIBLE, OBJECTIVES, Limit, deadline_of, limits_of
+from eesim.explore.objectives import IMPOSSIBLE, OBJECTIVES, Limit, constraints_of, limits_of
 from eesim.explore.problem import Evaluations
 from eesim.explore.space import Space
 from eesim.explore.stream_facts import exit_shares, least_gap_ns
@@ -63,7 +63,8 @@ class Evaluator:
     def __init__(self, space: Space, spec: ExploreSpec, *, threads: int | None = None) -> None:
         scenario = space.scenario
         self.space = space
-        self.limits: tuple[Limit, ...] = limits_of(spec, scenario.spec.requirements)
+        constraints = constraints_of(spec, scenario.spec.requirements)
+        self.limits: tuple[Limit, ...] = limits_of(constraints)
         self.objective_names: tuple[str, ...] = tuple(spec.objectives)
         self.constraint_names = (*(limit.name for limit in self.limits), RUNS)
         self.n_alleles = space.n_alleles
@@ -71,24 +72,20 @@ class Evaluator:
         self.simulated = 0
         self.by_single_frames = 0
         self._threads = threads or os.cpu_count() or 1
-        self._deadline = deadline_of(spec, scenario.spec.requirements)
+        self._deadline = constraints.deadline
         self.tables = [self._tables_for(policy) for policy in space.genes[-1].alleles]
         self.columns = Columns(space)
         self._frames(spec, scenario)
 
     def _tables_for(self, policy: str | PolicyChange) -> CandidateTables:
-        scenario = replace(self.space.scenario, policy=resolve_policy(policy))
-        reason = unsupported(scenario)
-        if reason:
-            raise NotImplementedError(reason)
-        return candidate_tables(scenario)
+        return candidate_tables(replace(self.space.scenario, policy=resolve_policy(policy)))
 
     def _frames(self, spec: ExploreSpec, scenario: Scenario) -> None:
         """Draw the frames that every candidate is simulated on."""
         wanted = spec.frames or min(scenario.n_frames, 2000)
-        frames = next(scenario.stream.blocks(wanted, seed=spec.seed, replication=0))
-        self.arrival = np.ascontiguousarray(frames.arrival_ns)
-        self.exits = np.ascontiguousarray(frames.exit)
+        blocks = list(scenario.stream.blocks(wanted, seed=spec.seed, replication=0))
+        self.arrival = np.concatenate([frames.arrival_ns for frames in blocks])
+        self.exits = np.concatenate([frames.exit for frames in blocks])
         warmup = scenario.spec.run.warmup
         self.warm = min(int(warmup), wanted - 1) if isinstance(warmup, int) else 0 if warmup == "none" else wanted // 10
         self.n_exits = len(scenario.network.exit_names)

@@ -21,7 +21,7 @@ from eesim.explore.exhaustive import Exhaustive
 from eesim.explore.ga import GeneticAlgorithm
 from eesim.explore.journal import forget, load_state, save_state
 from eesim.explore.nsga2 import Nsga2
-from eesim.explore.objectives import OBJECTIVES
+from eesim.explore.objectives import OBJECTIVES, constraints_of
 from eesim.explore.outcome import Found, Progress, Status
 from eesim.explore.random_search import RandomSearch
 from eesim.explore.search import Search
@@ -37,7 +37,6 @@ ENUMERABLE = 250_000
 SAVE_EVERY_S = 1.0
 """Seconds between two states on disk."""
 
-CONFIRM_FRAMES = 20_000
 CONFIRM_REFERENCE_FRAMES = 500
 
 
@@ -211,7 +210,7 @@ def explore(
         name, why = choose(spec, space, algorithm)
         budget = evaluations or (space.size if name == "exhaustive" else spec.evaluations)
         search = _make(name, spec, space, evaluator, budget)
-    except (ValueError, NotImplementedError) as error:
+    except ValueError as error:
         raise InputError([scenario.document.problem(("explore",), str(error))]) from None
     identity = digest({**scenario.documents, "algorithm": name, "budget": budget})
     before_s = _restore(search, evaluator, folder, identity) if folder is not None and resume else 0.0
@@ -264,7 +263,10 @@ def _confirm(space: Space, found: Found, spec: ExploreSpec) -> tuple[Result, boo
     """Simulate the best candidate with seeds that the search has not seen, and in both engines."""
     beside = Path(space.scenario.document.source).parent
     scenario = resolve(space.document(found.genomes[0]), beside)
-    longer = replace(scenario, spec=scenario.spec.model_copy(update={"requirements": _wanted(space, spec)}))
+    longer = replace(
+        scenario,
+        spec=scenario.spec.model_copy(update={"requirements": constraints_of(spec, scenario.spec.requirements)}),
+    )
     seed = spec.seed + 1_000_003
     short = replace(
         longer,
@@ -277,9 +279,3 @@ def _confirm(space: Space, found: Found, spec: ExploreSpec) -> tuple[Result, boo
     compiled = run(short, replications=1, seed=seed)
     reference = run(short, engine="reference", replications=1, seed=seed)
     return run(longer, seed=seed), compiled.estimates == reference.estimates
-
-
-def _wanted(space: Space, spec: ExploreSpec) -> Any:
-    from eesim.scenario.requirements import Requirements
-
-    return spec.constraints if spec.constraints != Requirements() else space.scenario.spec.requirements

@@ -49,9 +49,13 @@ class Limit(NamedTuple):
         return np.where(np.isfinite(values), np.maximum(excess, 0.0), IMPOSSIBLE)
 
 
-def limits_of(spec: ExploreSpec, requirements: Requirements) -> tuple[Limit, ...]:
-    """Constraints of an exploration: its own, or else the scenario's requirements."""
-    written = spec.constraints if spec.constraints != Requirements() else requirements
+def constraints_of(spec: ExploreSpec, requirements: Requirements) -> Requirements:
+    """What a design must keep: the exploration's own constraints, or else the scenario's requirements."""
+    return spec.constraints if spec.constraints != Requirements() else requirements
+
+
+def limits_of(written: Requirements) -> tuple[Limit, ...]:
+    """Limits that constraints set; a ``deadline`` alone allows no miss."""
     declared = {name: getattr(written, name) for name in RULES}
     if written.deadline is not None and declared["deadline_miss_rate"] is None:
         declared["deadline_miss_rate"] = 0
@@ -60,8 +64,3 @@ def limits_of(spec: ExploreSpec, requirements: Requirements) -> tuple[Limit, ...
         for name, value in declared.items()
         if value is not None
     )
-
-
-def deadline_of(spec: ExploreSpec, requirements: Requirements) -> int | None:
-    """Deadline in ns, from the same place as the limits."""
-    return (spec.constraints if spec.constraints != Requirements() else requirements).deadline
