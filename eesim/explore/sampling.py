@@ -93,7 +93,7 @@ def genomes_at(
                 mixed = (mixed ^ (mixed >> _HALF)) * _MIX
                 left, right = right, left ^ ((mixed >> _HALF) & mask)
             number = (left << half) | right
-            outside = number >= np.uint64(size)
+            outside = bool(number >= np.uint64(size))
         whole = np.int64(number)
         for gene in range(out.shape[1]):
             out[i, gene] = whole // place_values[gene] % n_alleles[gene]
