@@ -19,6 +19,7 @@ from eesim.quantity import Dimension, UnitError, prefixed, ratio
 __all__ = [
     "Bytes",
     "Cycles",
+    "CyclesPerByte",
     "EnergyNj",
     "FrequencyHz",
     "NsPerByte",
@@ -35,6 +36,7 @@ __all__ = [
     "format_time",
     "parse_bytes",
     "parse_cycles",
+    "parse_cycles_per_byte",
     "parse_energy_nj",
     "parse_frequency_hz",
     "parse_ns_per_byte",
@@ -88,6 +90,7 @@ _PEAK = Dimension(
     "1,000,000 TOPS",
     zero=False,
 )
+_BYTE_CYCLES = Dimension("cycles per size", "8.3 Mcycles/MB", ratio(_CYCLES.units, _SIZES), "1 Gcycles/B")
 _PER_BYTE = Dimension("a time per size", "0.35 ms/MB", ratio(_TIMES, _SIZES), "1 s/B")
 _PER_CLOCK = Dimension(
     "a power per clock", "316 mW/GHz", ratio(_POWER.units, prefixed("Hz", "MG", "M")), "10,000 W/GHz"
@@ -129,6 +132,11 @@ def parse_cycles(value: object) -> int:
     return round(_CYCLES.parse(value))
 
 
+def parse_cycles_per_byte(value: object) -> Fraction:
+    """Return clock cycles per size (any number of cycles over any size, such as Mcycles/MB) per byte, exactly."""
+    return _BYTE_CYCLES.parse(value)
+
+
 def parse_energy_nj(value: object) -> int:
     """Return an energy (J, mJ, uJ, nJ) in nanojoules."""
     return round(_ENERGY.parse(value))
@@ -166,6 +174,7 @@ PowerUw = Annotated[int, BeforeValidator(parse_power_uw), _text(_POWER)]
 VoltageUv = Annotated[int, BeforeValidator(parse_voltage_uv), _text(_VOLTAGE)]
 Bytes = Annotated[int, BeforeValidator(parse_bytes), _text(_BYTES)]
 Cycles = Annotated[int, BeforeValidator(parse_cycles), _text(_CYCLES)]
+CyclesPerByte = Annotated[Fraction, BeforeValidator(parse_cycles_per_byte), _text(_BYTE_CYCLES)]
 EnergyNj = Annotated[int, BeforeValidator(parse_energy_nj), _text(_ENERGY)]
 OpsPerSecond = Annotated[float, BeforeValidator(parse_ops_per_second), _text(_PEAK)]
 NsPerByte = Annotated[Fraction, BeforeValidator(parse_ns_per_byte), _text(_PER_BYTE)]
