@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eesim.base import IntArray
+from eesim.base import FloatArray, IntArray
 from eesim.engine.simulate import EngineName, drive, make_engine
 from eesim.metrics.bounds import bounds
 from eesim.metrics.observe import Observation, Observer
-from eesim.metrics.replication import Replication, replication_metrics, tally_metrics
-from eesim.metrics.requirements import judge
+from eesim.metrics.replication import Replication, batch_metrics, replication_metrics
+from eesim.metrics.requirements import Verdict, judge
 from eesim.metrics.result import Result, combine
-from eesim.metrics.statistics import MIN_FOR_WARMUP
+from eesim.metrics.statistics import MIN_FOR_WARMUP, Estimate
 from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import Draws
 from eesim.provenance import provenance
@@ -103,7 +103,7 @@ def _observe_all(job: _Job, count: int) -> list[Observation]:
 
 
 def _blocks(job: _Job, replication: int, n_frames: int) -> Iterator[Draws]:
-    for frames in job.scenario.stream.blocks(n_frames, seed=job.seed, replication=replication):
+    for frames in job.scenario.blocks(n_frames, seed=job.seed, replication=replication):
         yield job.lowered.draws(frames)
 
 
@@ -116,10 +116,11 @@ def _observe(job: _Job, replication: int) -> Observation:
         n,
         job.lowered.plan.n_exits,
         warmup=stop_at if isinstance(warmup, int) else warmup,
-        deadline_ns=scenario.spec.requirements.deadline,
+        deadlines_ns=[member.spec.requirements.deadline for member in scenario.streams],
         keep=job.keep,
         batches=job.batches,
         step=step,
+        by_stream=bool(scenario.members),
     )
     end = drive(
         make_engine(job.engine, job.lowered.plan),
@@ -150,10 +151,10 @@ def _log(job: _Job, frames: int) -> IntArray:
 
 def _result(job: _Job, observations: list[Observation], log: IntArray | None) -> Result:
     scenario, lowered = job.scenario, job.lowered
-    accuracy = scenario.spec.stream.exits.accuracy
-    right = None if accuracy is None else [float(share) for share in accuracy]
-    measured = [replication_metrics(lowered.plan, lowered.labels, o, right) for o in observations]
-    batches = [tally_metrics(tally, lowered.labels.exits) for tally in observations[0].batches if tally.frames]
+    plan, labels = lowered.plan, lowered.labels
+    right = [accuracy_table(member) for member in scenario.streams]
+    measured = [replication_metrics(plan, labels, o, right) for o in observations]
+    batches = [batch_metrics(tally, plan, labels) for tally in observations[0].batches if tally.frames]
     estimates = combine(measured, batches, scenario.spec.run.confidence)
     shares = np.array([estimates[f"exit_share.{name}"].value or 0.0 for name in lowered.labels.exits])
     result = Result(
@@ -163,8 +164,8 @@ def _result(job: _Job, observations: list[Observation], log: IntArray | None) ->
         seed=job.seed,
         replications=tuple(measured),
         estimates=estimates,
-        bounds=bounds(lowered.plan, shares),
-        verdicts=judge(scenario.spec.requirements, estimates),
+        bounds=bounds(plan, shares),
+        verdicts=judge_all(scenario, estimates),
         notes=(),
         records=tuple(o.frames for o in observations if o.frames is not None) if job.keep else None,
         log=log,
@@ -173,6 +174,20 @@ def _result(job: _Job, observations: list[Observation], log: IntArray | None) ->
         ),
     )
     return replace(result, notes=(*scenario.notes, *_notes(result, measured)))
+
+
+def accuracy_table(scenario: Scenario) -> FloatArray | None:
+    """Share of right answers at each level and exit of a stream, (A + 1, exits); None if unknown."""
+    accuracy = scenario.spec.stream.exits.accuracy
+    return None if accuracy is None else np.array([[float(share) for share in accuracy]])
+
+
+def judge_all(scenario: Scenario, estimates: dict[str, Estimate]) -> tuple[Verdict, ...]:
+    """Judge the scenario's requirements, and those of each of its streams."""
+    verdicts = judge(scenario.spec.requirements, estimates)
+    for name, member in zip(scenario.names, scenario.members, strict=True):
+        verdicts += judge(member.spec.requirements, estimates, f"stream.{name}.", name)
+    return verdicts
 
 
 def _servers(result: Result) -> list[int]:
@@ -192,19 +207,25 @@ def _trace_digests(scenario: Scenario) -> dict[str, str]:
     }
 
 
+def _arrival_rate(scenario: Scenario) -> float | None:
+    """Frames per second that arrive on one stream; None if that depends on the run, or cannot be told."""
+    arrivals = scenario.spec.stream.arrivals
+    if isinstance(arrivals, Periodic):
+        return float(arrivals.exact_rate)
+    if isinstance(arrivals, Poisson):
+        return float(arrivals.rate)
+    trace = scenario.traces.arrival_ns
+    span = int(trace[-1] - trace[0]) if len(trace) else 0
+    return (len(trace) - 1) * 1e9 / span if span else None
+
+
 def _notes(result: Result, measured: list[Replication]) -> list[str]:
     """What the reader of this result should know."""
     notes = []
     scenario, limit = result.scenario, result.bounds.throughput_fps
-    arrivals = scenario.spec.stream.arrivals
-    rate = None
-    if isinstance(arrivals, Periodic):
-        rate = float(arrivals.exact_rate)
-    elif isinstance(arrivals, Poisson):
-        rate = float(arrivals.rate)
-    elif len(scenario.traces.arrival_ns) > 1:
-        span = int(scenario.traces.arrival_ns[-1] - scenario.traces.arrival_ns[0])
-        rate = (len(scenario.traces.arrival_ns) - 1) * 1e9 / span if span else None
+    rates = [_arrival_rate(member) for member in scenario.streams]
+    rate = sum(known) if len(known := [r for r in rates if r is not None]) == len(rates) else None
+    waits = isinstance(scenario.spec.stream.arrivals, ClosedLoop)
     if rate is not None and rate > limit:
         name = result.lowered.labels.resources[result.bounds.bottleneck]
         notes.append(
@@ -213,7 +234,7 @@ def _notes(result: Result, measured: list[Replication]) -> list[str]:
         )
     far = LAGS_BEHIND * int(result.bounds.exit_latency_ns.max(initial=0))
     behind = any(r.lag_ns > max(far, r.span_ns * GROWTH) for r in measured)
-    if behind and not notes and not isinstance(arrivals, ClosedLoop):
+    if behind and not notes and not waits:
         answered = result.value("throughput_fps") or 0.0
         came = f"{rate:.4g} frames per second arrive" if rate is not None else "frames arrive faster than they leave"
         notes.append(f"overload: {came} and {answered:.4g} are answered: latency grows with the length of the run")
@@ -222,7 +243,7 @@ def _notes(result: Result, measured: list[Replication]) -> list[str]:
         for name, servers in zip(result.lowered.labels.resources, _servers(result), strict=True)
         if servers and (result.value(f"utilisation.{name}") or 0) > NEARLY_FULL
     ]
-    if full and not notes and scenario.n_frames >= MIN_FOR_WARMUP and not isinstance(arrivals, ClosedLoop):
+    if full and not notes and scenario.n_frames >= MIN_FOR_WARMUP and not waits:
         notes.append(f"{', '.join(full)} never rests: without drops, latency may grow with the length of the run")
     n = scenario.n_frames
     if scenario.spec.run.warmup == "auto" and any(r.warmup_frames * 2 >= n > 1 for r in measured):

@@ -61,7 +61,7 @@ def stop(m: IntArray, v: int) -> None:
     m[v + c.SERVER_REMAINING] = left
     m[v + c.SERVER_SINCE] = now
     keep = 0
-    if m[c.CANCELLATION] == STOP_AT_KERNEL:
+    if m[m[m[m[v + c.SERVER_TASK] + c.TASK_SLOT] + c.SLOT_STREAM] + c.STREAM_CANCELLATION] == STOP_AT_KERNEL:
         work = m[v + c.SERVER_WORK]
         quantum = work // m[m[m[v + c.SERVER_TASK] + c.TASK_NODE] + c.NODE_KERNELS]
         if quantum > 0:

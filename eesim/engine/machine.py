@@ -22,7 +22,7 @@ class Machine:
     Parameters
     ----------
     plan
-        Its resources, speeds and cancellation rule are used.
+        Its resources, speeds and cancellation rules are used.
     timeline, ledger
         Where finishes are scheduled and events are logged.
     on_end
@@ -39,7 +39,7 @@ class Machine:
         self.resources = read_resources(plan)
         self.servers = tuple(server for resource in self.resources for server in resource.servers)
         self._speed_ppm: list[list[int]] = plan.speed_ppm.tolist()
-        self._cancellation = Cancellation(plan.cancellation)
+        self._cancellation = [Cancellation(rule) for rule in plan.cancellation.tolist()]
         self._timeline = timeline
         self._note = ledger.note
         self._ledger = ledger
@@ -95,14 +95,15 @@ class Machine:
 
     def let_go(self, frame: Frame) -> None:
         """Unblock the servers that ``frame`` blocks and, if the rules say so, stop those that serve it."""
+        rule = self._cancellation[frame.stream]
         for server in self.servers:
             if server.task is None or server.task.frame is not frame:
                 continue
             if server.mode is Mode.BLOCKED:
                 self.unblock(server)
-            elif self._cancellation in (Cancellation.RUNNING_AT_KERNEL, Cancellation.RUNNING_AT_ONCE):
+            elif rule in (Cancellation.RUNNING_AT_KERNEL, Cancellation.RUNNING_AT_ONCE):
                 # A frame is closed only once, so nothing here is already stopping.
-                at_kernel = self._cancellation is Cancellation.RUNNING_AT_KERNEL
+                at_kernel = rule is Cancellation.RUNNING_AT_KERNEL
                 if server.stop(self._timeline.now, at_kernel=at_kernel):
                     self._schedule_finish(server)
 
