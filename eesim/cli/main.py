@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "simulate one scenario",
     "explore": "search mappings, clocks, exits and limits for the best design, with the proof or the gap",
     "init": "write a commented scenario to start from",
+    "calibrate": "fit the board's physical terms to measured runs",
     "show": "look at a board, a network or a resolved scenario",
     "check": "lint scenario, board, network and profile files",
     "doctor": "self-test: versions, caches, and whether the two engines agree here",

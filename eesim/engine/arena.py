@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eesim.engine import layout as c
+from eesim.engine.sections import check_sections
 from eesim.plan.plan import NEVER, PURE_DELAY, UNBOUNDED, IntArray, Plan, WhenFull
 
 LOG_ROWS_PER_NODE = 8
@@ -29,7 +30,7 @@ class Arena:
     """
 
     def __init__(self, plan: Plan, *, log: bool) -> None:
-        self.plan = plan
+        self.plan = check_sections(plan)
         self.m: IntArray = np.zeros(c.RUN_WIDTH, np.int64)
         self.slots: list[list[IntArray]] = [[] for _ in range(plan.n_streams)]
         # Streams that go first lie first: the kernels scan them in this order.
@@ -150,6 +151,8 @@ class Arena:
         followers = self.place(c.SLOT_WIDTH + place[plan.succ] * c.TASK_WIDTH)
         work = self.place(plan.node_work_ns)
         busy = self.allocate(plan.n_nodes * plan.n_states)
+        places = self.place(plan.section_places)
+        self.m[c.N_SECTIONS] = len(plan.section_places)
         node = np.zeros((plan.n_nodes, c.NODE_WIDTH), np.int64)
         served = plan.node_resource != PURE_DELAY
         resource = np.where(served, self.m[c.RESOURCES] + plan.node_resource * c.RES_WIDTH, PURE_DELAY)
@@ -169,11 +172,19 @@ class Arena:
             (c.NODE_FOLLOWERS_END, followers + plan.succ_ptr[1:]),
             (c.NODE_WORK, work + index * plan.n_states),
             (c.NODE_BUSY, busy + index * plan.n_states),
+            (c.NODE_ENTER, self._sections(places, plan.node_enter)),
+            (c.NODE_LEAVE, self._sections(places, plan.node_leave)),
         ):
             node[:, column] = values
         offset = self.place(node)
         self.m[c.NODES] = offset
         self.m[self.stream_offsets + c.STREAM_NODES] = offset + plan.stream_node[:-1] * c.NODE_WIDTH
+
+    def _sections(self, places: int, section: IntArray) -> IntArray:
+        """Offset of the free places of each node's section, (N,)."""
+        if not len(section):
+            return np.full(self.plan.n_nodes, c.NOBODY, np.int64)
+        return np.where(section < 0, c.NOBODY, places + section)
 
     def busy_ns(self) -> IntArray:
         """Return a copy of the service time of finished tasks, (N, V)."""

@@ -24,6 +24,8 @@ class Node:
     work_ns: tuple[int, ...]
     kernels: int
     successors: tuple[int, ...]
+    enter: int
+    leave: int
 
 
 class Phase(Enum):
@@ -221,6 +223,8 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
             work_ns=tuple(work),
             kernels=kernels,
             successors=tuple(successors[pointers[number] : pointers[number + 1]]),
+            enter=int(plan.node_enter[number]) if len(plan.node_enter) else -1,
+            leave=int(plan.node_leave[number]) if len(plan.node_leave) else -1,
         )
         for number, (kind, resource, rank, missing, exit_, need, gate, state, work, kernels) in enumerate(columns)
     )

@@ -140,6 +140,8 @@ def done(m: IntArray, t: int, v: int) -> None:
     if m[s + c.SLOT_ENDED] and m[n + c.NODE_NEED] > m[s + c.SLOT_EXIT]:
         m[n + c.NODE_WASTED] += service
     m[s + c.SLOT_GATE_LEFT] -= m[n + c.NODE_GATE]
+    if m[n + c.NODE_LEAVE] != c.NOBODY:
+        m[m[n + c.NODE_LEAVE]] += 1
     if not m[s + c.SLOT_CLOSED]:
         m[t + c.TASK_STATUS] = c.DONE
         m[s + c.SLOT_LEFT] -= 1

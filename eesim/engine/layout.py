@@ -51,7 +51,8 @@ CONFIDENT_WIDTH = 31
 # -- the rules that all streams share --------------------------------------------------------------------
 STAGE_FULL = 32
 DISPATCH = 33
-RUN_WIDTH = 34
+N_SECTIONS = 34
+RUN_WIDTH = 35
 
 # -- stream: its rules, who waits and who is in flight ---------------------------------------------------
 STREAM_INDEX = 0
@@ -104,7 +105,10 @@ NODE_FOLLOWERS_END = 11
 NODE_WORK = 12
 NODE_BUSY = 13
 NODE_WASTED = 14
-NODE_WIDTH = 15
+NODE_ENTER = 15
+"""Offset of the free places of the section that the node enters; nobody if it enters none."""
+NODE_LEAVE = 16
+NODE_WIDTH = 17
 
 # -- resource --------------------------------------------------------------------------------------------
 RES_INDEX = 0

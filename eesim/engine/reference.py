@@ -233,6 +233,7 @@ class ReferenceEngine:
         self._ledger.served(task)
         self._note(kind, frame, task.node.number, -1 if server is None else server.number)
         frame.gate_left -= task.node.gate
+        self._machine.give_back(task)
         if not frame.closed:
             frame.done += 1
             if task.node.exit >= 0:
@@ -336,7 +337,7 @@ class ReferenceEngine:
             changed |= self._admit_waiting()
             changed |= self._machine.dispatch()
         self._machine.retime()
-        invariants.check_settled(self._machine.resources)
+        invariants.check_settled(self._machine.resources, self._machine.may_enter)
         self._schedule_arrival()
 
     def _release_held_back(self) -> bool:

@@ -96,12 +96,13 @@ class SwitchNpu(Spec):
     ``load`` and ``unload`` are per byte that crosses the subgraph's border, in cycles of the host (``unload_fixed``
     is the part that no clock changes). Of a layer's own time, the share of its bytes that cross the border is paid in
     full, the rest ``interior`` times (a fused run), or ``interior_repeated`` times where a frame has several
-    subgraphs on the NPU; each of these then pays ``context``.
+    subgraphs on the NPU; each of these then pays ``context``. Every subgraph pays ``call``.
     """
 
     load: CyclesPerByteTerm
     unload: CyclesPerByteTerm
     unload_fixed: PerByteTerm = NO_BYTES
+    call: TimeTerm = NO_TIME
     context: CyclesTerm = NO_CYCLES
     interior: RatioTerm
     interior_repeated: RatioTerm
@@ -159,8 +160,8 @@ class StageNpu(Spec):
     """An NPU as a pipeline stage: it has no queue, its neighbours' threads load and unload it.
 
     ``load`` and ``unload`` are by cluster of the thread that copies, in its cycles; ``read`` reads and loads the
-    image where the NPU is the first stage. The device takes ``run_in`` and ``run_out`` per byte that enters and
-    leaves.
+    image where the NPU is the first stage. The device takes ``parts`` for each part of a network, and ``run_in`` and
+    ``run_out`` per byte that enters and leaves.
     """
 
     read: dict[Name, CyclesTerm]
@@ -168,6 +169,7 @@ class StageNpu(Spec):
     load: dict[Name, CyclesPerByteTerm]
     unload_fixed: TimeTerm = NO_TIME
     unload: dict[Name, CyclesPerByteTerm]
+    parts: dict[Name, tuple[TimeTerm, ...]] = {}
     run_in: PerByteTerm = NO_BYTES
     run_out: PerByteTerm = NO_BYTES
 

@@ -57,7 +57,20 @@ def merge_plans(plans: Sequence[Plan], priorities: Sequence[int]) -> Plan:
         succ=np.concatenate([plan.succ + node for plan, node, _, _ in pairs]),
         level_up=_padded([plan.level_up for plan in plans], UNBOUNDED),
         level_down=_padded([plan.level_down for plan in plans], 0),
+        **_sections(plans),
     )
+
+
+def _sections(plans: Sequence[Plan]) -> dict[str, Any]:
+    """Sections of all streams, each stream's its own; empty where there are none."""
+    first = np.cumsum([0, *(len(plan.section_places) for plan in plans)])
+    if not first[-1]:
+        return {}
+    merged = {"section_places": np.concatenate([plan.section_places for plan in plans])}
+    for name in ("node_enter", "node_leave"):
+        own = [getattr(p, name) if len(p.section_places) else np.full(p.n_nodes, -1, np.int64) for p in plans]
+        merged[name] = np.concatenate([np.where(s < 0, -1, s + f) for s, f in zip(own, first[:-1], strict=True)])
+    return merged
 
 
 def _padded(rows: Sequence[IntArray], fill: int) -> IntArray:

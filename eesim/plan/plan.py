@@ -50,6 +50,10 @@ KEEP_STATE = -1
 """`Plan.node_state` of a task that leaves its processing element in the state it found."""
 
 
+NOTHING: IntArray = np.zeros(0, np.int64)
+"""What stands for columns that a plan does not need."""
+
+
 class NodeKind(IntEnum):
     """What a node of the task graph does."""
 
@@ -86,7 +90,7 @@ class Plan(NamedTuple):
 
     Sizes: ``G`` streams, ``N`` nodes, ``E`` edges and ``K`` exits of all streams together, ``R`` resources (processing
     elements first, then links), ``S`` servers, ``V`` states of a processing element (its operating points in use),
-    ``M`` busy masks, ``A`` levels above level 0. Every array is C-contiguous int64.
+    ``M`` busy masks, ``A`` levels above level 0, ``Z`` sections. Every array is C-contiguous int64.
     """
 
     # -- the task graphs, one stream's after the other -------------------------------------------------
@@ -168,6 +172,16 @@ class Plan(NamedTuple):
     """(R,) power of the idle resource above the board's base."""
     base_uw: int
     """Power of the board that does nothing."""
+    # -- sections: limited places between two nodes of a frame ---------------------------------------------
+    section_places: IntArray = NOTHING
+    """(Z,) frames that may be between the node that enters the section and the one that leaves it; with sections, no
+    cancellation, and no stage queue that drops."""
+    node_enter: IntArray = NOTHING
+    """(N,) section in which the node takes a place when it starts, or -1; empty where there is no section. As long as
+    there is no place, it holds its resource's queue: nothing behind it starts. One such node for each section."""
+    node_leave: IntArray = NOTHING
+    """(N,) section in which the node gives the place back when it is done, or -1. One for each section, at or after the
+    node that enters."""
 
     @property
     def n_streams(self) -> int:
@@ -213,10 +227,6 @@ class Plan(NamedTuple):
     def n_states(self) -> int:
         """Number of states a processing element can be found in."""
         return int(self.node_work_ns.shape[1])
-
-
-NOTHING: IntArray = np.zeros(0, np.int64)
-"""What stands for columns of `Draws` that a plan does not need."""
 
 
 class Draws(NamedTuple):

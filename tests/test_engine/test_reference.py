@@ -48,7 +48,7 @@ def settled(*modes: Mode, group: int = -1, waiting: Sequence[int] = ()) -> Calla
         task = frame_with().tasks[0]
         task.key = (0, key)
         resources[number].add(task)
-    return partial(invariants.check_settled, resources)
+    return partial(invariants.check_settled, resources, lambda _: True)
 
 
 def frame_with(**state: Any) -> Frame:
