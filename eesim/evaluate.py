@@ -22,7 +22,7 @@ from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import Draws
 from eesim.provenance import provenance
 from eesim.scenario.load import Scenario
-from eesim.workload.arrivals import ClosedLoop, Periodic, Poisson
+from eesim.workload.arrivals import ClosedLoop, mean_rate
 
 SNAPSHOTS = 64
 """Frames at which a warm-up can end, per replication."""
@@ -197,14 +197,8 @@ def _notes(result: Result, measured: list[Replication]) -> list[str]:
     notes = []
     scenario, limit = result.scenario, result.bounds.throughput_fps
     arrivals = scenario.spec.stream.arrivals
-    rate = None
-    if isinstance(arrivals, Periodic):
-        rate = float(arrivals.exact_rate)
-    elif isinstance(arrivals, Poisson):
-        rate = float(arrivals.rate)
-    elif len(scenario.traces.arrival_ns) > 1:
-        span = int(scenario.traces.arrival_ns[-1] - scenario.traces.arrival_ns[0])
-        rate = (len(scenario.traces.arrival_ns) - 1) * 1e9 / span if span else None
+    long_run = mean_rate(arrivals, scenario.traces.arrival_ns)
+    rate = None if long_run is None else float(long_run)
     if rate is not None and rate > limit:
         name = result.lowered.labels.resources[result.bounds.bottleneck]
         notes.append(

@@ -18,6 +18,7 @@ from eesim.quantity import Dimension, UnitError, prefixed, ratio
 
 __all__ = [
     "Bytes",
+    "DurationNs",
     "EnergyNj",
     "FrequencyHz",
     "NsPerByte",
@@ -33,6 +34,7 @@ __all__ = [
     "format_rate",
     "format_time",
     "parse_bytes",
+    "parse_duration_ns",
     "parse_energy_nj",
     "parse_frequency_hz",
     "parse_ns_per_byte",
@@ -57,6 +59,7 @@ _RATE_WORDS = {"frames/s": "fps", "frame/s": "fps", "1/s": "/s", "per second": "
 _SIZE_WORDS = {"KB": "kB KiB", "K": "kB KiB", "k": "kB KiB", "byte": "B", "bytes": "B"}
 
 _TIME = Dimension("a time", "8.09 ms", _TIMES, "9,000 s", _TIME_WORDS)
+_DURATION = Dimension("a duration", "90 s", _TIMES, "2500 h", _TIME_WORDS)
 _FREQUENCY = Dimension(
     "a frequency",
     "1.8 GHz",
@@ -94,6 +97,11 @@ _PER_CLOCK = Dimension(
 def parse_time_ns(value: object) -> int:
     """Return a time (s, ms, us, ns, min, h) in nanoseconds."""
     return round(_TIME.parse(value))
+
+
+def parse_duration_ns(value: object) -> int:
+    """Return a duration in nanoseconds: a time that is never multiplied by a speed, so it may be longer."""
+    return round(_DURATION.parse(value))
 
 
 def parse_frequency_hz(value: object) -> int:
@@ -152,6 +160,7 @@ def _text(dimension: Dimension) -> Written:
 
 
 TimeNs = Annotated[int, BeforeValidator(parse_time_ns), _text(_TIME)]
+DurationNs = Annotated[int, BeforeValidator(parse_duration_ns), _text(_DURATION)]
 FrequencyHz = Annotated[int, BeforeValidator(parse_frequency_hz), _text(_FREQUENCY)]
 RateHz = Annotated[Fraction, BeforeValidator(parse_rate), _text(_RATE)]
 PowerUw = Annotated[int, BeforeValidator(parse_power_uw), _text(_POWER)]

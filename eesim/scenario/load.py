@@ -220,7 +220,7 @@ def resolve(document: Document, beside: Path) -> Scenario:
             "network": shown(network_file),
             "profile": shown(profile_file),
         },
-        notes=notes_of(spec, profile, mapping, network, policy),
+        notes=notes_of(spec, profile, mapping, network, policy, traces),
         document=document,
     )
 
