@@ -13,7 +13,7 @@ import numpy as np
 from eesim.base import IntArray
 from eesim.engine.simulate import EngineName, drive, make_engine
 from eesim.metrics.bounds import bounds
-from eesim.metrics.observe import Observation, Observer
+from eesim.metrics.observe import BATCHES, Observation, Observer
 from eesim.metrics.replication import Replication, replication_metrics, tally_metrics
 from eesim.metrics.requirements import judge
 from eesim.metrics.result import Result, combine
@@ -22,6 +22,7 @@ from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import Draws
 from eesim.provenance import provenance
 from eesim.scenario.load import Scenario
+from eesim.scenario.stream_checks import memory_frames
 from eesim.workload.arrivals import ClosedLoop, mean_rate
 
 SNAPSHOTS = 64
@@ -34,6 +35,9 @@ an empty system, and by more than this share of the time that the arrivals take.
 
 NEARLY_FULL = 0.98
 """Utilisation above which a run is suspected to be overloaded."""
+
+ALIKE = 10
+"""Batches should be so many times longer than the frames over which a stream is alike."""
 
 KEEP_FRAMES_UP_TO = 2_000_000
 """Frames (over all replications) up to which their records are kept unless told otherwise."""
@@ -221,6 +225,12 @@ def _notes(result: Result, measured: list[Replication]) -> list[str]:
     n = scenario.n_frames
     if scenario.spec.run.warmup == "auto" and any(r.warmup_frames * 2 >= n > 1 for r in measured):
         notes.append("no steady state was found: the warm-up rule would remove half of the run")
+    memory = memory_frames(scenario.spec.stream, scenario.traces)
+    if len(measured) == 1 and memory > 1 and memory * BATCHES * ALIKE > n:
+        notes.append(
+            f"one replication: its intervals are from batches of {n // BATCHES:,} frames, too few for a stream whose "
+            f"frames are alike over about {memory:,.0f}; use several replications"
+        )
     if not all(r.exact_quantiles for r in measured):
         notes.append("quantiles are read from bins and are within 0.05 % (more than 2^20 frames)")
     return notes

@@ -5,7 +5,8 @@ from __future__ import annotations
 from eesim.document import Document
 from eesim.errors import Problem
 from eesim.wording import DataPath, count
-from eesim.workload.arrivals import ClosedLoop, mean_rate
+from eesim.workload.arrivals import NS_PER_S, ClosedLoop, Superposed, mean_rate
+from eesim.workload.bursts import Mmpp, OnOff
 from eesim.workload.correlated import CorrelatedExits
 from eesim.workload.exits import AnyExits, ExitCounts, ExitShares
 from eesim.workload.network import Network
@@ -73,18 +74,34 @@ def rateless(document: Document, stream: StreamSpec, traces: Traces) -> list[Pro
     return [document.problem((*HERE, "correlation_time"), message)]
 
 
+def memory_frames(stream: StreamSpec, traces: Traces) -> float:
+    """Frames over which the stream's models are alike, about; 1 for models without memory (and for traces)."""
+    rate = float(mean_rate(stream.arrivals, traces.arrival_ns) or 0)
+    found, exits = [1.0], stream.exits
+    if isinstance(exits, CorrelatedExits):
+        lag_1 = abs(exits.lag_1(mean_rate(stream.arrivals, traces.arrival_ns)))
+        # Sum of the autocorrelations over all lags: frames that say as much as one independent frame.
+        found.append((1 + lag_1) / (1 - lag_1) if lag_1 < 1 else float("inf"))
+    if isinstance(exits, RegimeExits):
+        found += [law.mean * (1 if exits.in_frames else rate / NS_PER_S) for law in exits.switching.dwells]
+    sources = stream.arrivals.sources if isinstance(stream.arrivals, Superposed) else (stream.arrivals,)
+    for source in sources:
+        if isinstance(source, Mmpp):
+            found += [law.mean * rate / NS_PER_S for law in source.switching.dwells]
+        if isinstance(source, OnOff):
+            found.append((source.on + source.off) * rate / NS_PER_S)
+    return max(found)
+
+
 def stream_notes(stream: StreamSpec, traces: Traces) -> list[str]:
     """What the user should know about the stream."""
     model = stream.exits
     if not isinstance(model, CorrelatedExits):
         return []
-    lag_1 = abs(model.lag_1(mean_rate(stream.arrivals, traces.arrival_ns)))
-    per_pass = sum(model.counts)
-    # Sum of the autocorrelations over all lags on both sides: frames that say as much as one independent frame.
-    lasts = (1 + lag_1) / (1 - lag_1) if lag_1 < 1 else float("inf")
+    lasts, per_pass = memory_frames(stream, traces), sum(model.counts)
     if lasts <= LONG_CORRELATION * per_pass:
         return []
     return [
-        f"difficulty is correlated over about {lasts:.3g} frames, but every pass of {per_pass:,} frames has the counts "
-        "exactly: correlation is cut short at that length"
+        f"difficulty is correlated over about {lasts:,.0f} frames, but every pass of {per_pass:,} frames has the "
+        "counts exactly: correlation is cut short at that length"
     ]

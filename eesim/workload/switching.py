@@ -18,7 +18,7 @@ from eesim.base import FloatArray, IntArray
 from eesim.errors import suggest
 from eesim.oneof import OneOf
 from eesim.units import DurationNs, Share
-from eesim.wording import DataPath
+from eesim.wording import DataPath, show
 
 _AT_A_TIME = 1024
 """Dwells drawn at a time; part of the definition of what a seed means."""
@@ -131,13 +131,13 @@ def next_findings(following: Mapping[str, Mapping[str, Share] | None]) -> list[t
     for name, shares in following.items():
         for other in shares or ():
             if other == name:
-                found.append(((name, "next", other), "a regime cannot follow itself: give a longer dwell", ""))
+                found.append(((name, "next", other), "cannot follow itself: give a longer dwell", ""))
             elif other not in following:
-                found.append(((name, "next", other), "there is no such regime", suggest(other, names)))
+                found.append(((name, "next", other), f"there is no {show(other)}", suggest(other, names)))
         if shares is not None and abs(float(sum(shares.values())) - 1) > 1e-6:
             found.append(((name, "next"), f"must add up to 1, not {float(sum(shares.values())):.6g}", ""))
     return found or [
-        ((a,), f"is never followed by {b}, not even after others: every regime must be able to come back", "")
+        ((a,), f"is never followed by {b}, not even after others: all must be able to come back", "")
         for a, b in _unreachable(following)[:1]
     ]
 
