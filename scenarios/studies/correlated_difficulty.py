@@ -98,6 +98,8 @@ def table(cells: list[Cell]) -> list[str]:
     rows = [f"| camera | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for rate in RATES_FPS:
         row = [cell for cell in cells if cell.rate_fps == rate]
+        if not row:
+            continue
         rows.append(f"| {rate} fps | {' | '.join(words(cell, row[0]) for cell in row)} |")
     return rows
 
