@@ -30,10 +30,10 @@ def counts_findings(counts: Sequence[int]) -> list[tuple[DataPath, str]]:
     return []
 
 
-def shares_findings(shares: Sequence[Fraction], path: DataPath = ("shares",)) -> list[tuple[DataPath, str]]:
+def shares_findings(shares: Sequence[Fraction]) -> list[tuple[DataPath, str]]:
     """What is wrong with shares as a whole."""
     total = float(sum(shares))
-    return [(path, f"must add up to 1, not {total:.6g}")] if abs(total - 1) > 1e-6 else []
+    return [(("shares",), f"must add up to 1, not {total:.6g}")] if abs(total - 1) > 1e-6 else []
 
 
 def edges_of(shares: Sequence[Fraction]) -> FloatArray:

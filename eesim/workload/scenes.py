@@ -35,6 +35,13 @@ class Regime(Spec):
     dwell: Dwell
     next: NextShares | None = None
 
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        found = shares_findings(self.shares) + dwell_findings(self.dwell)
+        if found:
+            raise SpecError(found)
+        return self
+
 
 class RegimeExits(Spec):
     """Independent draws with shares that depend on a hidden regime (a hidden semi-Markov model).
@@ -49,15 +56,11 @@ class RegimeExits(Spec):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         found: list[tuple[tuple[int | str, ...], str, str]] = []
-        for name, regime in self.regimes.items():
-            inner = shares_findings(regime.shares) + dwell_findings(regime.dwell)
-            found += [(("regimes", name, *path), message, "") for path, message in inner]
-        if not found:
-            units = [dwell_law(regime.dwell).in_frames for regime in self.regimes.values()]
-            odd = next((i for i, unit in enumerate(units) if unit != units[0]), None)
-            if odd is not None:
-                path = ("regimes", list(self.regimes)[odd], "dwell")
-                found.append((path, "is in another unit than the first regime's: give frames or times throughout", ""))
+        units = [dwell_law(regime.dwell).in_frames for regime in self.regimes.values()]
+        odd = next((i for i, unit in enumerate(units) if unit != units[0]), None)
+        if odd is not None:
+            path = ("regimes", list(self.regimes)[odd], "dwell")
+            found.append((path, "is in another unit than the first regime's: give frames or times throughout", ""))
         following = {name: regime.next for name, regime in self.regimes.items()}
         found += [(("regimes", *path), message, hint) for path, message, hint in next_findings(following)]
         if found:
@@ -88,6 +91,13 @@ class SharePoint(Spec):
     at: DurationNs
     shares: Shares
 
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        found = shares_findings(self.shares)
+        if found:
+            raise SpecError(found)
+        return self
+
 
 class ScheduledExits(Spec):
     """Independent draws with shares that follow a schedule: piecewise linear in the instant of arrival.
@@ -105,7 +115,6 @@ class ScheduledExits(Spec):
     def _possible(self) -> Self:
         found = schedule_findings([point.at for point in self.points], self.period)
         for i, point in enumerate(self.points):
-            found += shares_findings(point.shares, ("points", i, "shares"))
             if len(point.shares) != len(self.points[0].shares):
                 message = f"has {len(point.shares)} entries, but the first point {len(self.points[0].shares)}"
                 found.append((("points", i, "shares"), message))
