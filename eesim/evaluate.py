@@ -13,7 +13,7 @@ import numpy as np
 from eesim.base import FloatArray, IntArray
 from eesim.engine.simulate import EngineName, drive, make_engine
 from eesim.metrics.bounds import bounds
-from eesim.metrics.observe import Observation, Observer
+from eesim.metrics.observe import BATCHES, Observation, Observer
 from eesim.metrics.replication import Replication, batch_metrics, replication_metrics
 from eesim.metrics.requirements import Verdict, judge
 from eesim.metrics.result import Result, combine
@@ -22,7 +22,8 @@ from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import Draws
 from eesim.provenance import provenance
 from eesim.scenario.load import Scenario
-from eesim.workload.arrivals import ClosedLoop, Periodic, Poisson
+from eesim.scenario.stream_checks import memory_frames
+from eesim.workload.arrivals import ClosedLoop, mean_rate
 
 SNAPSHOTS = 64
 """Frames at which a warm-up can end, per replication."""
@@ -34,6 +35,9 @@ an empty system, and by more than this share of the time that the arrivals take.
 
 NEARLY_FULL = 0.98
 """Utilisation above which a run is suspected to be overloaded."""
+
+ALIKE = 10
+"""Batches should be so many times longer than the frames over which a stream is alike."""
 
 KEEP_FRAMES_UP_TO = 2_000_000
 """Frames (over all replications) up to which their records are kept unless told otherwise."""
@@ -207,24 +211,12 @@ def _trace_digests(scenario: Scenario) -> dict[str, str]:
     }
 
 
-def _arrival_rate(scenario: Scenario) -> float | None:
-    """Frames per second that arrive on one stream; None if that depends on the run, or cannot be told."""
-    arrivals = scenario.spec.stream.arrivals
-    if isinstance(arrivals, Periodic):
-        return float(arrivals.exact_rate)
-    if isinstance(arrivals, Poisson):
-        return float(arrivals.rate)
-    trace = scenario.traces.arrival_ns
-    span = int(trace[-1] - trace[0]) if len(trace) else 0
-    return (len(trace) - 1) * 1e9 / span if span else None
-
-
 def _notes(result: Result, measured: list[Replication]) -> list[str]:
     """What the reader of this result should know."""
     notes = []
     scenario, limit = result.scenario, result.bounds.throughput_fps
-    rates = [_arrival_rate(member) for member in scenario.streams]
-    rate = sum(known) if len(known := [r for r in rates if r is not None]) == len(rates) else None
+    rates = [mean_rate(member.spec.stream.arrivals, member.traces.arrival_ns) for member in scenario.streams]
+    rate = float(sum(known)) if len(known := [r for r in rates if r is not None]) == len(rates) else None
     waits = isinstance(scenario.spec.stream.arrivals, ClosedLoop)
     if rate is not None and rate > limit:
         name = result.lowered.labels.resources[result.bounds.bottleneck]
@@ -248,6 +240,12 @@ def _notes(result: Result, measured: list[Replication]) -> list[str]:
     n = scenario.n_frames
     if scenario.spec.run.warmup == "auto" and any(r.warmup_frames * 2 >= n > 1 for r in measured):
         notes.append("no steady state was found: the warm-up rule would remove half of the run")
+    memory = max(memory_frames(member.spec.stream, member.traces) for member in scenario.streams)
+    if len(measured) == 1 and memory > 1 and memory * BATCHES * ALIKE > n:
+        notes.append(
+            f"one replication: its intervals are from batches of {n // BATCHES:,} frames, too few for a stream whose "
+            f"frames are alike over about {memory:,.0f}; use several replications"
+        )
     if not all(r.exact_quantiles for r in measured):
         notes.append("quantiles are read from bins and are within 0.05 % (more than 2^20 frames)")
     return notes

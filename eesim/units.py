@@ -20,6 +20,7 @@ __all__ = [
     "Bytes",
     "Cycles",
     "CyclesPerByte",
+    "DurationNs",
     "EnergyNj",
     "FrequencyHz",
     "NsPerByte",
@@ -37,6 +38,7 @@ __all__ = [
     "parse_bytes",
     "parse_cycles",
     "parse_cycles_per_byte",
+    "parse_duration_ns",
     "parse_energy_nj",
     "parse_frequency_hz",
     "parse_ns_per_byte",
@@ -61,6 +63,7 @@ _RATE_WORDS = {"frames/s": "fps", "frame/s": "fps", "1/s": "/s", "per second": "
 _SIZE_WORDS = {"KB": "kB KiB", "K": "kB KiB", "k": "kB KiB", "byte": "B", "bytes": "B"}
 
 _TIME = Dimension("a time", "8.09 ms", _TIMES, "9,000 s", _TIME_WORDS)
+_DURATION = Dimension("a duration", "90 s", _TIMES, "2500 h", _TIME_WORDS)
 _FREQUENCY = Dimension(
     "a frequency",
     "1.8 GHz",
@@ -100,6 +103,11 @@ _PER_CLOCK = Dimension(
 def parse_time_ns(value: object) -> int:
     """Return a time (s, ms, us, ns, min, h) in nanoseconds."""
     return round(_TIME.parse(value))
+
+
+def parse_duration_ns(value: object) -> int:
+    """Return a duration in nanoseconds: a time that is never multiplied by a speed, so it may be longer."""
+    return round(_DURATION.parse(value))
 
 
 def parse_frequency_hz(value: object) -> int:
@@ -168,6 +176,7 @@ def _text(dimension: Dimension) -> Written:
 
 
 TimeNs = Annotated[int, BeforeValidator(parse_time_ns), _text(_TIME)]
+DurationNs = Annotated[int, BeforeValidator(parse_duration_ns), _text(_DURATION)]
 FrequencyHz = Annotated[int, BeforeValidator(parse_frequency_hz), _text(_FREQUENCY)]
 RateHz = Annotated[Fraction, BeforeValidator(parse_rate), _text(_RATE)]
 PowerUw = Annotated[int, BeforeValidator(parse_power_uw), _text(_POWER)]

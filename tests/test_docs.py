@@ -385,6 +385,7 @@ def test_keys_are_the_model_s(name: str) -> None:
 
 PARSERS = {
     "time": units.parse_time_ns,
+    "duration": units.parse_duration_ns,
     "frequency": units.parse_frequency_hz,
     "rate": units.parse_rate,
     "power": units.parse_power_uw,

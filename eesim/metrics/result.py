@@ -10,12 +10,13 @@ import numpy as np
 
 from eesim.base import IntArray
 from eesim.metrics.bounds import Bounds
-from eesim.metrics.observe import PARTS
+from eesim.metrics.observe import FRAME, PARTS
 from eesim.metrics.replication import NS_PER_MS, QUANTILES, Replication
 from eesim.metrics.requirements import Verdict
 from eesim.metrics.statistics import Estimate, t_interval, worst_of
 from eesim.plan.lower import Lowered
 from eesim.scenario.load import Scenario
+from eesim.workload.arrivals import Superposed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,7 +170,8 @@ class Result:
         """One row per frame and replication, warm-up included.
 
         Columns ``frame, arrival_ns, finish_ns, exit, status`` (exit 1-based; finish and exit empty for dropped
-        frames), the parts of the latency in ns, and ``replication``.
+        frames), the parts of the latency in ns, and ``replication``; ``source`` (0-based) where several sources share
+        the stream.
 
         Raises
         ------
@@ -180,7 +182,19 @@ class Result:
             raise ValueError("this run did not keep its frames: run it with keep_frames=True")
         from eesim.metrics.tables import frame_table
 
-        return frame_table(self.records, self.lowered.labels)
+        table = frame_table(self.records, self.lowered.labels)
+        if isinstance(self.scenario.spec.stream.arrivals, Superposed):
+            table["source"] = self._sources(self.records)
+        return table
+
+    def _sources(self, records: tuple[IntArray, ...]) -> IntArray:
+        """Source of each recorded frame: drawn again, which gives the same."""
+        stream, n = self.scenario.stream, self.scenario.n_frames
+        parts = []
+        for r, record in enumerate(records):
+            owner = [block.source for block in stream.blocks(n, seed=self.seed, replication=r)]
+            parts.append(np.concatenate(owner)[record[:, FRAME]])
+        return np.concatenate(parts)
 
     def tasks(self) -> pd.DataFrame:
         """One row per service episode of the logged frames; see `eesim.metrics.tables.task_table`.

@@ -16,7 +16,7 @@ from pydantic import Field
 from eesim.base import FULL_SPEED, IntArray
 from eesim.oneof import OneOf
 from eesim.spec import Spec
-from eesim.workload.arrivals import Arrivals, ArrivalSampler
+from eesim.workload.arrivals import Arrivals, ArrivalSampler, mean_rate
 from eesim.workload.exits import Exits, ExitSampler
 
 BLOCK_FRAMES = 1 << 16
@@ -68,6 +68,8 @@ class Frames(NamedTuple):
     confident: IntArray
     noise_ppm: IntArray
     """(F, segments), or (0, segments) for none."""
+    source: IntArray = np.zeros(0, np.int64)
+    """(F,) source of each frame, 0-based; empty unless arrivals are superposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +96,18 @@ class Stream:
     def blocks(self, n_frames: int, *, seed: int, replication: int) -> Iterator[Frames]:
         """Draw ``n_frames`` frames of one replication, in blocks of at most `BLOCK_FRAMES`."""
         arrivals = ArrivalSampler(self.spec.arrivals, self._rng(seed, replication, "arrivals"), self.traces.arrival_ns)
-        exits = ExitSampler(self.spec.exits, self._rng(seed, replication, "exits"), self.traces.exit)
+        rate = mean_rate(self.spec.arrivals, self.traces.arrival_ns)
+        exits = ExitSampler(self.spec.exits, self._rng(seed, replication, "exits"), self.traces.exit, rate)
         noise_rng = self._rng(seed, replication, "noise")
         for begin in range(0, n_frames, BLOCK_FRAMES):
             count = min(BLOCK_FRAMES, n_frames - begin)
+            arrival_ns = arrivals.draw(count)
             yield Frames(
-                arrivals.draw(count),
-                exits.draw(count),
+                arrival_ns,
+                exits.draw(count, arrival_ns),
                 self.traces.confident[begin : begin + count],
                 self._noise(noise_rng, count),
+                arrivals.sources,
             )
 
     def _noise(self, rng: np.random.Generator, count: int) -> IntArray:

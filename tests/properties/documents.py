@@ -133,15 +133,34 @@ def streams(draw: st.DrawFn, n_exits: int, *, closed_loops: bool = True) -> Docu
                 {"kind": "periodic", "period": f"{period} us"},
                 {"kind": "periodic", "period": f"{period} us", "jitter": f"{period} us"},
                 {"kind": "poisson", "rate": f"{1000 / period:.3f} kHz"},
+                {
+                    "kind": "on_off",
+                    "rate": f"{2000 / period:.3f} kHz",
+                    "on": f"{9 * period} us",
+                    "off": f"{5 * period} us",
+                },
+                {
+                    "kind": "superposed",
+                    "sources": [
+                        {"kind": "periodic", "period": f"{2 * period} us"},
+                        {"kind": "periodic", "period": f"{3 * period} us", "phase": "1 us"},
+                    ],
+                },
                 *([{"kind": "closed_loop"}] if closed_loops else []),
             ]
         )
     )
+    easy, hard = [[*[0] * k, 1, *[0] * (n_exits - k - 1)] for k in (0, n_exits - 1)]
     exits = draw(
         st.sampled_from(
             [
                 {"kind": "counts", "counts": list(range(n_exits, 0, -1))},
                 {"kind": "fixed", "exit": draw(st.integers(1, n_exits))},
+                {"kind": "correlated", "counts": list(range(n_exits, 0, -1)), "autocorrelation": 0.7},
+                {
+                    "kind": "regimes",
+                    "regimes": {"easy": {"shares": easy, "dwell": 4}, "hard": {"shares": hard, "dwell": [2, 3]}},
+                },
             ]
         )
     )
