@@ -40,6 +40,8 @@ def unsupported(scenario: Scenario) -> str:
         return "arrivals are a closed loop: nothing is asked of a stream that waits for the system"
     if scenario.spec.stream.noise is not None:
         return "service times are noisy"
+    if scenario.profile.input:
+        return "the profile has an input phase"
     if any(law.host_cycles or law.power != 1 for row in scenario.profile.laws.values() for law in row.values()):
         return "the profile's laws depend on host clocks, or name the power of each segment"
     return ""

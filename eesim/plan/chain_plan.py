@@ -15,9 +15,15 @@ from eesim.plan.chain_pipeline import COPY, Pipeline, slowdowns
 from eesim.plan.plan import KEEP_STATE, UNBOUNDED, Cancellation, Dispatch, NodeKind, Plan, WhenFull
 
 
-def switch_plan(chain: Chain, tasks: Sequence[Task]) -> Plan:
-    """Plan of one frame at a time; energies are the whole board's, task by task."""
-    resources = list(dict.fromkeys(task.pe for task in tasks))
+def switch_plan(chain: Chain, tasks: Sequence[Task], resources: list[str] | None = None) -> Plan:
+    """Plan of one frame at a time; energies are the whole board's, task by task.
+
+    Parameters
+    ----------
+    resources
+        Names of the resources, in order; those that the tasks use by default.
+    """
+    resources = resources or list(dict.fromkeys(task.pe for task in tasks))
     power = np.array([task.energy / task.time_ns if task.time_ns else 0.0 for task in tasks])
     # What the board draws beside every task: below the least of them, so that no task draws less than nothing.
     runtime = chain.board.runtimes.switch
@@ -30,16 +36,24 @@ SpeedTables = dict[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], tuple[In
 """Bits and speeds by resources and hosts: many chains share them."""
 
 
-def pipeline_plan(chain: Chain, runtime: PipelineRuntime, pipeline: Pipeline, known: SpeedTables | None = None) -> Plan:
+def pipeline_plan(
+    chain: Chain,
+    runtime: PipelineRuntime,
+    pipeline: Pipeline,
+    known: SpeedTables | None = None,
+    resources: list[str] | None = None,
+) -> Plan:
     """Plan of free-running stages; powers are those of the board's operating points.
 
     Parameters
     ----------
     known
         Speed tables of earlier chains of this board, to be added to.
+    resources
+        Names of the resources, in order; those that the tasks use by default.
     """
     tasks = pipeline.tasks
-    resources = list(dict.fromkeys(task.pe for task in tasks))
+    resources = resources or list(dict.fromkeys(task.pe for task in tasks))
     hosted = {name: name.removesuffix(COPY) for name in resources if name.endswith(COPY)}
     groups = {name: g for g, (copy, pe) in enumerate(hosted.items()) for name in (copy, pe)}
     npus = set(runtime.npus)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from eesim.hardware.laws import (
 )
 from eesim.hardware.spec import Board, Route
 from eesim.mapping.policy import Policy
+from eesim.plan.chain import Missing
+from eesim.plan.chain_scenario import lower_chain, runtime_of
 from eesim.plan.graph import Node, TaskGraph, build_graph
 from eesim.plan.merge import merge_plans
 from eesim.plan.plan import (
@@ -136,7 +139,7 @@ class Lowered:
             raise InputError([Problem("scenario", 0, "stream.noise", message)])
 
 
-def _entrance(scenario: Scenario) -> dict[str, IntArray]:
+def _entrance(scenario: Scenario) -> dict[str, Any]:
     """Rules of the queue of frames; a closed loop is a source that a queue without places holds back."""
     policy = scenario.policy
     in_flight = _limit(policy.frames_in_flight)
@@ -166,6 +169,8 @@ def lower(scenario: Scenario) -> Lowered:
     Every number is rounded once, here: times to ns, powers to uW, speeds to ppm.
     """
     board = scenario.board
+    if mode := runtime_of(scenario):
+        return _lower_chain(scenario, mode)
     charge = board.transfers.charge if scenario.spec.physics.transfers else ""
     members = scenario.streams
     graphs = [build_graph(m.network, m.mapping.pes, m.mapping.enabled_exits, m.policy, charge) for m in members]
@@ -180,6 +185,26 @@ def lower(scenario: Scenario) -> Lowered:
     labels = _labels_together(scenario.names, [part.labels for part in alone])
     exits = [part.exit_of + first for part, first in zip(alone, plan.stream_exit[:-1], strict=True)]
     return Lowered(plan, labels, np.concatenate(exits), tuple(alone))
+
+
+def _lower_chain(scenario: Scenario, mode: str) -> Lowered:
+    """Lower a chain under a measured runtime of the board."""
+    try:
+        chain = lower_chain(scenario, mode)
+    except Missing as missing:
+        problem = scenario.document.problem(("mapping", "segments"), f"the {mode} runtime cannot run this: {missing}")
+        raise InputError([problem]) from None
+    labels = Labels(
+        nodes=chain.nodes,
+        node_segment=chain.node_segment,
+        resources=chain.resources,
+        n_pes=len(scenario.board.pes),
+        servers=chain.resources,
+        exits=(scenario.network.exit_names[-1],),
+        exit_number=(len(scenario.network.exit_names),),
+    )
+    exit_of = np.zeros(len(scenario.network.exit_names), np.int64)
+    return Lowered(chain.plan._replace(**_entrance(scenario)), labels, exit_of)
 
 
 def _lower_one(
@@ -312,6 +337,8 @@ class _Costs:
         host_hz = self.scenario.mapping.host_hz(self.scenario.board, pe)
         time = self.scenario.profile.time_ns(self.scenario.board, segment, pe, clock, host_hz)
         assert time is not None, "loading a scenario checks that every segment has a time"
+        if segment == self.scenario.network.segments[0].name:
+            time += self.scenario.profile.input_ns(pe, clock, host_hz)
         effect = self.scenario.board.pes[pe].host_effect
         return time if effect is None else round(time * effect.slows_self.factor)
 

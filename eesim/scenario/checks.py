@@ -7,6 +7,7 @@ from eesim.errors import Problem
 from eesim.hardware.spec import Board
 from eesim.mapping.mapping import Mapping, MappingSpec
 from eesim.mapping.policy import Policy, Queue
+from eesim.scenario.runtimes import measured_runtime
 from eesim.scenario.spec import ScenarioSpec
 from eesim.scenario.stream_checks import rateless, stream_notes, timeless, wrong_lengths
 from eesim.wording import DataPath
@@ -88,8 +89,18 @@ def short_traces(document: Document, spec: ScenarioSpec, traces: Traces) -> list
     return found
 
 
+RUNTIME_TERMS = {"cold_start", "input", "profiling", "npu_fusing", "stage_overhead", "first_stage"}
+"""Physical terms that only plans under a measured runtime have."""
+
+
 def notes_of(
-    spec: ScenarioSpec, profile: Profile, mapping: Mapping, network: Network, policy: Policy, traces: Traces
+    spec: ScenarioSpec,
+    board: Board,
+    profile: Profile,
+    mapping: Mapping,
+    network: Network,
+    policy: Policy,
+    traces: Traces,
 ) -> tuple[str, ...]:
     """What the user should know: estimates, assumptions, inputs without effect."""
     notes = []
@@ -99,8 +110,13 @@ def notes_of(
         notes.append(f"estimated, not measured at this clock: {', '.join(scaled)}")
     if profile.clocks is not None and profile.clocks.origin.kind == "assumed":
         notes.append("the profile's clocks are assumed: its source does not state them")
-    if "cold_start" in spec.physics.model_fields_set:
-        notes.append("physics.cold_start has no effect: the board states no cold-start term")
+    silent = sorted(spec.physics.model_fields_set & RUNTIME_TERMS)
+    if silent and not measured_runtime(board, network, profile, policy):
+        named = ", ".join(f"physics.{name}" for name in silent)
+        notes.append(
+            f"{named}: no effect; these terms are of measured runtimes (policy coup-switch or coup-pipeline, a network "
+            "without early exits, a profile taken layer by layer)"
+        )
     static = len(set(zip(mapping.pes, mapping.segment_opp_hz, strict=True))) == len(set(mapping.pes))
     if not spec.physics.dvfs_delay and static:
         notes.append("physics.dvfs_delay has no effect: no PE changes its operating point")
