@@ -23,6 +23,7 @@ from eesim.plan.plan import Draws
 from eesim.provenance import provenance
 from eesim.scenario.load import Scenario
 from eesim.workload.arrivals import ClosedLoop, Periodic, Poisson
+from eesim.workload.exits import Alternative, FixedExit
 
 SNAPSHOTS = 64
 """Frames at which a warm-up can end, per replication."""
@@ -178,8 +179,10 @@ def _result(job: _Job, observations: list[Observation], log: IntArray | None) ->
 
 def accuracy_table(scenario: Scenario) -> FloatArray | None:
     """Share of right answers at each level and exit of a stream, (A + 1, exits); None if unknown."""
-    accuracy = scenario.spec.stream.exits.accuracy
-    return None if accuracy is None else np.array([[float(share) for share in accuracy]])
+    exits = scenario.spec.stream.exits
+    alternatives: tuple[Alternative, ...] = () if isinstance(exits, FixedExit) else exits.alternatives
+    rows = [exits.accuracy, *(level.accuracy for level in alternatives)]
+    return None if None in rows else np.array([[float(share) for share in row or ()] for row in rows])
 
 
 def judge_all(scenario: Scenario, estimates: dict[str, Estimate]) -> tuple[Verdict, ...]:

@@ -99,7 +99,12 @@ class Lowered:
             noise = np.ascontiguousarray(frames.noise_ppm[:, list(self.labels.node_segment)])
             noise[:, plan.node_kind == NodeKind.TRANSFER] = FULL_SPEED
             self._check_range(noise)
-        return Draws(frames.arrival_ns, exits, noise)
+        if not plan.n_levels:
+            return Draws(frames.arrival_ns, exits, noise)
+        taken = self.exit_of[np.column_stack([frames.exit, frames.alternatives])]
+        # Who is confident at an exit is so at every later one.
+        confident = (1 << plan.n_exits) - (1 << taken)
+        return Draws(frames.arrival_ns, exits, noise, np.zeros_like(exits), confident)
 
     def _draws_of_streams(self, frames: Multiplexed) -> Draws:
         """Translate the frames of each stream, and put them in the order in which they arrive."""
@@ -154,6 +159,17 @@ def _entrance(scenario: Scenario) -> dict[str, IntArray]:
             "frames_in_flight": in_flight,
         }
     return {name: np.array([rule], np.int64) for name, rule in rules.items()}
+
+
+def _levels(policy: Policy) -> dict[str, IntArray]:
+    """When the level of a stream rises and falls."""
+    adaptive = policy.adaptive
+    up = np.array([() if adaptive is None else adaptive.above], np.int64)
+    return {
+        "level_up": up,
+        "level_down": up - (adaptive.hysteresis if adaptive is not None else 0),
+        "level_at_exit": np.array([adaptive is not None and adaptive.read_at == "exit"], np.int64),
+    }
 
 
 def _limit(written: object) -> int:
@@ -378,9 +394,7 @@ def _assemble(
         **_entrance(costs.scenario),
         cancellation=np.array([_CANCELLATION[policy.cancellation, policy.abort_at]], np.int64),
         first_confident=np.array([policy.exit_order == "first_confident"], np.int64),
-        level_up=np.zeros((1, 0), np.int64),
-        level_down=np.zeros((1, 0), np.int64),
-        level_at_exit=np.zeros(1, np.int64),
+        **_levels(policy),
         node_power_uw=costs.power_uw,
         node_host_uw=costs.host_uw,
         resource_idle_uw=np.array([pe.idle_power.value for pe in board.pes.values()] + [0] * n_links, np.int64),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from eesim.document import Document
 from eesim.errors import Problem
 from eesim.hardware.spec import Board
@@ -10,7 +12,7 @@ from eesim.mapping.policy import Policy, Queue
 from eesim.scenario.spec import ScenarioSpec
 from eesim.wording import DataPath
 from eesim.workload.arrivals import ArrivalTrace, ClosedLoop
-from eesim.workload.exits import ExitCounts, ExitShares, ExitTrace, FixedExit
+from eesim.workload.exits import Alternative, ExitCounts, ExitShares, ExitTrace, FixedExit
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
 from eesim.workload.stream import Traces
@@ -40,10 +42,39 @@ def stream_problems(document: Document, spec: ScenarioSpec, network: Network, po
         found.append(document.problem((*here, "kind"), message))
     if policy is not None and policy.exit_order == "first_confident" and len(names) > MAX_CONFIDENT_EXITS:
         found.append(document.problem(("policy",), f"first_confident takes at most {MAX_CONFIDENT_EXITS} exits"))
+    found += _level_problems(document, spec, network, policy)
     rules = spec.requirements
     if rules.deadline_miss_rate is not None and rules.deadline is None:
         found.append(document.problem(("requirements", "deadline_miss_rate"), "needs a deadline"))
     return found
+
+
+def _level_problems(
+    document: Document, spec: ScenarioSpec, network: Network, policy: Policy | None
+) -> Iterator[Problem]:
+    """Find what alternatives of the exits, and the levels of the policy that choose among them, say of each other."""
+    exits, here, n = spec.stream.exits, ("stream", "exits", "alternatives"), len(network.exit_names)
+    alternatives: tuple[Alternative, ...] = () if isinstance(exits, FixedExit) else exits.alternatives
+    for i, other in enumerate(alternatives):
+        for name in ("counts", "shares", "accuracy"):
+            entries = getattr(other, name, None)
+            if entries is not None and len(entries) != n:
+                message = f"has {len(entries)} entries, but network {network.name} has {n} exits"
+                yield document.problem((*here, i, name), message)
+        if exits.accuracy is not None and other.accuracy is None:
+            message = "missing: the exits state their accuracy, so its alternatives must, too"
+            yield document.problem((*here, i, "accuracy"), message)
+    if policy is None:
+        return
+    levels = 0 if policy.adaptive is None else len(policy.adaptive.above)
+    if policy.adaptive is not None and isinstance(exits, FixedExit):
+        message = "adaptive needs exits that depend on thresholds: counts, shares or a trace, with alternatives"
+        yield document.problem(("stream", "exits", "kind"), message, "counts")
+    elif policy.adaptive is not None and len(alternatives) != levels:
+        message = f"policy.adaptive has {levels} levels above level 0, but there are {len(alternatives)} alternatives"
+        yield document.problem(here, message)
+    if levels and n > MAX_CONFIDENT_EXITS:
+        yield document.problem(("policy", "adaptive"), f"takes at most {MAX_CONFIDENT_EXITS} exits")
 
 
 def unprofiled(
@@ -108,6 +139,8 @@ def notes_of(
     static = len(set(zip(mapping.pes, mapping.segment_opp_hz, strict=True))) == len(set(mapping.pes))
     if not spec.physics.dvfs_delay and static:
         notes.append("physics.dvfs_delay has no effect: no PE changes its operating point")
+    if not isinstance(spec.stream.exits, FixedExit) and spec.stream.exits.alternatives and policy.adaptive is None:
+        notes.append("stream.exits.alternatives have no effect: policy.adaptive, which would choose them, is not set")
     if isinstance(spec.stream.arrivals, ClosedLoop):
         if policy.frame_gate == "open" and policy.frames_in_flight == "unbounded":
             notes.append("closed loop: one frame in flight at a time, because the policy sets no other limit")

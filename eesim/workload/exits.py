@@ -17,12 +17,49 @@ from eesim.units import Share
 Accuracies = Annotated[tuple[Share, ...], Field(min_length=1)]
 
 
+Counts = Annotated[tuple[Annotated[int, Field(ge=0, le=10_000_000)], ...], Field(min_length=1)]
+Shares = Annotated[tuple[Share, ...], Field(min_length=1)]
+
+
+class CountsAlternative(Spec):
+    """The same test set under other thresholds: what it does at a higher level of the policy ``adaptive``."""
+
+    counts: Counts
+    accuracy: Accuracies | None = None
+
+
+class SharesAlternative(Spec):
+    """Probabilities under other thresholds."""
+
+    shares: Shares
+    accuracy: Accuracies | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        _add_up(self.shares)
+        return self
+
+
+class TraceAlternative(Spec):
+    """Another column of the trace: the exits under other thresholds."""
+
+    column: Annotated[str, Field(min_length=1)]
+    accuracy: Accuracies | None = None
+
+
+Alternative = CountsAlternative | SharesAlternative | TraceAlternative
+
+
 class ExitCounts(Spec):
-    """A test set replayed in random order: every pass takes each exit exactly as often as counted."""
+    """A test set replayed in random order: every pass takes each exit exactly as often as counted.
+
+    Alternatives are coupled: the frames that leave first are the same ones at every level.
+    """
 
     kind: Literal["counts"]
-    counts: Annotated[tuple[Annotated[int, Field(ge=0, le=10_000_000)], ...], Field(min_length=1)]
+    counts: Counts
     accuracy: Accuracies | None = None
+    alternatives: tuple[CountsAlternative, ...] = ()
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -30,21 +67,34 @@ class ExitCounts(Spec):
             raise SpecError([(("counts",), "must not all be 0")])
         if sum(self.counts) > 10_000_000:
             raise SpecError([(("counts",), "add up to more than 10,000,000: use shares")])
+        total = sum(self.counts)
+        findings = [
+            (("alternatives", i, "counts"), f"must add up to {total:,}, as counts: it is the same test set")
+            for i, other in enumerate(self.alternatives)
+            if sum(other.counts) != total
+        ]
+        if findings:
+            raise SpecError(findings)
         return self
 
 
 class ExitShares(Spec):
-    """Independent draws with given probabilities."""
+    """Independent draws with given probabilities; alternatives are coupled by one difficulty per frame."""
 
     kind: Literal["shares"]
-    shares: Annotated[tuple[Share, ...], Field(min_length=1)]
+    shares: Shares
     accuracy: Accuracies | None = None
+    alternatives: tuple[SharesAlternative, ...] = ()
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if abs(float(sum(self.shares)) - 1) > 1e-6:
-            raise SpecError([(("shares",), f"must add up to 1, not {float(sum(self.shares)):.6g}")])
+        _add_up(self.shares)
         return self
+
+
+def _add_up(shares: tuple[Share, ...]) -> None:
+    if abs(float(sum(shares)) - 1) > 1e-6:
+        raise SpecError([(("shares",), f"must add up to 1, not {float(sum(shares)):.6g}")])
 
 
 class FixedExit(Spec):
@@ -65,6 +115,7 @@ class ExitTrace(Spec):
     kind: Literal["trace"]
     path: Path
     accuracy: Accuracies | None = None
+    alternatives: tuple[TraceAlternative, ...] = ()
 
 
 Exits = Annotated[ExitCounts | ExitShares | FixedExit | ExitTrace, OneOf()]
@@ -80,7 +131,7 @@ class ExitSampler:
     rng
         Random stream of this replication's exits.
     trace
-        Exits of a trace, 0-based.
+        Exits of a trace, 0-based; (F,), or (F, A + 1) with those of the alternatives.
     """
 
     def __init__(
@@ -93,27 +144,40 @@ class ExitSampler:
         self._deck = np.zeros(0, np.int64)
 
     def draw(self, count: int) -> IntArray:
-        """Return the exits of the next ``count`` frames, 0-based."""
+        """Return the exits of the next ``count`` frames, 0-based, (count,)."""
+        return self.draw_levels(count)[:, 0]
+
+    def draw_levels(self, count: int) -> IntArray:
+        """Return the exits of the next ``count`` frames at each level, 0-based, (count, A + 1).
+
+        One number per frame decides at all levels: where an alternative is easier to take, no frame exits later by it.
+        """
         begin = self._drawn
         self._drawn += count
         match self._model:
             case ExitCounts() as model:
-                return self._deal(model, count)
+                cards = self._deal(model, count)
+                counts = [model.counts, *(other.counts for other in model.alternatives)]
+                columns = [np.searchsorted(np.cumsum(level), cards, side="right") for level in counts]
             case ExitShares() as model:
-                edges = np.cumsum([float(share) for share in model.shares])
-                edges[-1] = np.inf
-                return np.searchsorted(edges, self._rng.random(count), side="right").astype(np.int64)
+                difficulty = self._rng.random(count)
+                columns = []
+                for shares in (model.shares, *(other.shares for other in model.alternatives)):
+                    edges = np.cumsum([float(share) for share in shares])
+                    edges[-1] = np.inf
+                    columns.append(np.searchsorted(edges, difficulty, side="right"))
             case FixedExit() as model:
-                return np.full(count, model.exit - 1, np.int64)
+                return np.full((count, 1), model.exit - 1, np.int64)
             case ExitTrace():
-                return self._trace[begin : begin + count]
+                return self._trace[begin : begin + count].reshape(count, -1)
+        return np.stack(columns, axis=1).astype(np.int64)
 
     def _deal(self, model: ExitCounts, count: int) -> IntArray:
-        """Take cards from the shuffled deck of counted exits, shuffling anew when it is used up."""
+        """Take cards from a shuffled deck: a card per counted frame, easy ones low; shuffle anew when it is used up."""
         parts = [self._deck]
         have = len(self._deck)
         while have < count:
-            deck = np.repeat(np.arange(len(model.counts), dtype=np.int64), model.counts)
+            deck = np.arange(sum(model.counts), dtype=np.int64)
             self._rng.shuffle(deck)
             parts.append(deck)
             have += len(deck)
