@@ -182,7 +182,12 @@ def accuracy_table(scenario: Scenario) -> FloatArray | None:
     exits = scenario.spec.stream.exits
     alternatives: tuple[Alternative, ...] = () if isinstance(exits, FixedExit) else exits.alternatives
     rows = [exits.accuracy, *(level.accuracy for level in alternatives)]
-    return None if None in rows else np.array([[float(share) for share in row or ()] for row in rows])
+    if None in rows:
+        return None
+    adaptive = scenario.policy.adaptive
+    if adaptive is not None and not alternatives:
+        rows *= len(adaptive.above) + 1
+    return np.array([[float(share) for share in row or ()] for row in rows])
 
 
 def judge_all(scenario: Scenario, estimates: dict[str, Estimate]) -> tuple[Verdict, ...]:

@@ -39,12 +39,16 @@ class Adaptive(Spec):
     above: Annotated[tuple[Annotated[int, Field(ge=1, le=10**9)], ...], Field(min_length=1, max_length=16)]
     hysteresis: Annotated[int, Field(ge=0)] = 0
     read_at: Literal["exit", "frame"] = "exit"
+    give_up_after: tuple[str | None, ...] = ()
 
     @model_validator(mode="after")
     def _can_rise_and_fall(self) -> Self:
         rising = all(a < b for a, b in pairwise(self.above))
         if not rising:
             raise SpecError([(("above",), "must rise from level to level")])
+        if self.give_up_after and len(self.give_up_after) != len(self.above):
+            message = f"has {len(self.give_up_after)} entries, but there are {len(self.above)} levels above level 0"
+            raise SpecError([(("give_up_after",), message)])
         if self.hysteresis >= self.above[0]:
             message = (
                 f"must be below {self.above[0]}: with the asking frame in the system the level would never fall to 0"

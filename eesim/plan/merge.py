@@ -55,9 +55,21 @@ def merge_plans(plans: Sequence[Plan], priorities: Sequence[int]) -> Plan:
         node_need=np.concatenate([plan.node_need + e for plan, _, e, _ in pairs]),
         succ_ptr=np.concatenate([[0], *(plan.succ_ptr[1:] + edge for plan, _, _, edge in pairs)]),
         succ=np.concatenate([plan.succ + node for plan, node, _, _ in pairs]),
+        level_last=_last_exits(plans, exits),
         level_up=_padded([plan.level_up for plan in plans], UNBOUNDED),
         level_down=_padded([plan.level_down for plan in plans], 0),
     )
+
+
+def _last_exits(plans: Sequence[Plan], exits: IntArray) -> IntArray:
+    """Number the exits beyond which frames are dropped over all streams; levels that are never reached drop nothing."""
+    width = max(plan.level_last.shape[1] for plan in plans)
+    rows = [
+        np.pad(plan.level_last, ((0, 0), (0, width - plan.level_last.shape[1])), constant_values=plan.n_exits - 1)
+        + first
+        for plan, first in zip(plans, exits[:-1], strict=True)
+    ]
+    return np.concatenate(rows)
 
 
 def _padded(rows: Sequence[IntArray], fill: int) -> IntArray:

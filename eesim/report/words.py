@@ -60,7 +60,9 @@ def switch_words(value: object) -> str:
     if isinstance(value, Adaptive):
         limits = " and ".join(map(str, value.above))
         fall = f", hysteresis {value.hysteresis}" if value.hysteresis else ""
-        return f"above {limits} frames in the system{fall}, read at each {value.read_at}"
+        lost = " and ".join(name or "none" for name in value.give_up_after)
+        dropped = f", given up after {lost}" if lost else ""
+        return f"above {limits} frames in the system{fall}, read at each {value.read_at}{dropped}"
     return "off" if value is None else str(value).replace("_", " ")
 
 

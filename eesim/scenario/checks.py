@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from eesim.document import Document
-from eesim.errors import Problem
+from eesim.errors import Problem, suggest
 from eesim.hardware.spec import Board
 from eesim.mapping.mapping import Mapping, MappingSpec
 from eesim.mapping.policy import Policy, Queue
@@ -70,11 +70,21 @@ def _level_problems(
     if policy.adaptive is not None and isinstance(exits, FixedExit):
         message = "adaptive needs exits that depend on thresholds: counts, shares or a trace, with alternatives"
         yield document.problem(("stream", "exits", "kind"), message, "counts")
-    elif policy.adaptive is not None and len(alternatives) != levels:
+    elif policy.adaptive is not None and len(alternatives) != levels and not _only_gives_up(policy, alternatives):
         message = f"policy.adaptive has {levels} levels above level 0, but there are {len(alternatives)} alternatives"
         yield document.problem(here, message)
+    for i, last in enumerate(() if policy.adaptive is None else policy.adaptive.give_up_after):
+        if last is not None and last not in network.exit_names[:-1]:
+            message = f"network {network.name} has no early exit {last!r}"
+            hint = suggest(last, network.exit_names[:-1])
+            yield document.problem(("policy", "adaptive", "give_up_after", i), message, hint)
     if levels and n > MAX_CONFIDENT_EXITS:
         yield document.problem(("policy", "adaptive"), f"takes at most {MAX_CONFIDENT_EXITS} exits")
+
+
+def _only_gives_up(policy: Policy, alternatives: Sequence[Alternative]) -> bool:
+    """Whether levels change no threshold: they only say which frames are given up."""
+    return policy.adaptive is not None and bool(policy.adaptive.give_up_after) and not alternatives
 
 
 def unprofiled(

@@ -101,7 +101,7 @@ def networks(draw: st.DrawFn) -> Document:
 
 
 @st.composite
-def policies(draw: st.DrawFn) -> Document:
+def policies(draw: st.DrawFn, exits: list[str]) -> Document:
     """Every switch, except what contradicts itself or needs a trace."""
     decide = draw(st.sampled_from([True, True, True, False]))
     blocking = decide and draw(st.sampled_from([False, False, True]))
@@ -113,6 +113,7 @@ def policies(draw: st.DrawFn) -> Document:
         "above": list(levels),
         "hysteresis": draw(st.integers(0, levels[0] - 1)) if levels else 0,
         "read_at": draw(st.sampled_from(["exit", "frame"])),
+        "give_up_after": draw(st.sampled_from([[], [draw(st.sampled_from([None, *exits[:-1]])) for _ in levels]])),
     }
     return {
         **({"adaptive": adaptive} if levels else {}),
@@ -196,7 +197,7 @@ def exits_of(network: Document) -> list[str]:
 def entries(draw: st.DrawFn, board: Document, network: Document, shared: Document) -> Document:
     """One stream of several, which must not wait for the system; switches of the PEs are ``shared``."""
     # What a stream does not say is the scenario's: without levels of its own it has to say so.
-    policy = {"adaptive": None, **draw(policies()), **shared}
+    policy = {"adaptive": None, **draw(policies(exits_of(network))), **shared}
     policy["queue"] = {**policy["queue"], "full": draw(st.sampled_from(["drop_newest", "drop_oldest"]))}
     stream = draw(streams(len(exits_of(network)), policy, closed_loops=False))
     return {
@@ -212,7 +213,7 @@ def entries(draw: st.DrawFn, board: Document, network: Document, shared: Documen
 def worlds(draw: st.DrawFn, several: bool | None = None) -> dict[str, Document]:
     """A scenario and everything that it refers to; of ``several`` streams or of one, or either."""
     board, network = draw(boards()), draw(networks())
-    policy = draw(policies())
+    policy = draw(policies(exits_of(network)))
     world = {
         "board": board,
         "network": network,

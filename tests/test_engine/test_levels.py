@@ -94,6 +94,32 @@ def test_frames_that_wait_to_be_admitted_count(name: EngineName) -> None:
     assert engine.take_records()[:, 9].tolist() == [1, 0, 0]
 
 
+def test_a_hard_frame_is_given_up_where_its_level_says_so(name: EngineName) -> None:
+    """Frame 0 declines exit 0 with another frame in the system: dropped. Frame 1 declines it alone: it goes on."""
+    plan = leveled(1, [1], [1])._replace(level_last=ints([[1, 0]]))
+    engine = simulated(name, plan, frames(plan, [0, 1], [LATE, LATE]))
+    assert story(engine.take_log()) == told("""
+        0 ARRIVE 0, ADMIT 0, READY 0.0 @0, START 0.0 @0
+        1 ARRIVE 1, ADMIT 1, READY 1.0 @0
+        4 FINISH 0.0 @0, READY 0.1 @1, READY 0.2 @0, START 0.2 @0, START 0.1 @1
+        6 FINISH 0.1 @1, EXIT 0.1 @0, LEVEL 0 @1, DROP 0
+        14 FINISH 0.2 @0, LEAVE 0, START 1.0 @0
+        18 FINISH 1.0 @0, READY 1.1 @1, READY 1.2 @0, START 1.2 @0, START 1.1 @1
+        20 FINISH 1.1 @1, EXIT 1.1 @0, LEVEL 1 @0
+        28 FINISH 1.2 @0, EXIT 1.2 @1, ANSWER 1.2 @1, LEAVE 1
+    """)
+    assert engine.take_records()[:, [0, 2, 3, 4, 9]].tolist() == [[0, 6, -1, 1, 1], [1, 28, 1, 0, 0]]
+    assert engine.counters().wasted_ns.tolist() == [4, 2, 10]
+
+
+def test_a_frame_that_is_given_up_leaves_at_once_if_nothing_of_it_runs(name: EngineName) -> None:
+    steps = [Step(0, 4, exit=0), Step(0, 4, [0], exit=1)]
+    plan = build(steps, level_up=[[1]], level_down=[[1]], level_at_exit=0, level_last=[[1, 0]])
+    engine = simulated(name, plan, frames(plan, [0, 1], [LATE, LATE]))
+    lines = [line for line in story(engine.take_log()) if "DROP" in line or "LEAVE" in line or "ANSWER" in line]
+    assert lines == ["8 ANSWER 0.1 @1", "8 LEAVE 0", "12 DROP 1", "12 LEAVE 1"]
+
+
 # -- several streams ---------------------------------------------------------------------------------------------
 
 

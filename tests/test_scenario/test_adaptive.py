@@ -139,6 +139,29 @@ def test_levels_are_in_the_log() -> None:
     assert (np.diff(levels) != 0).all()
 
 
+HARD = {"policy.adaptive": {"above": [2], "give_up_after": ["exit2"]}, "stream.exits": {
+    "kind": "counts", "counts": [38, 1065, 5450, 3447], "accuracy": [1, 1, 1, 1]}}  # fmt: skip
+
+
+def test_hard_frames_can_be_given_up_without_alternatives() -> None:
+    found, kept = eesim.run(adaptive(HARD)), eesim.run(fixed(0))
+    assert 0.05 < value(found, "drop_rate") < 0.5
+    assert value(found, "latency_ms.p99") < value(kept, "latency_ms.p99") / 2
+    assert value(found, "accuracy") == 1
+    rows = found.frames()
+    dropped = rows[rows["status"] == "dropped"]
+    assert (dropped["level"] == 1).all()
+    # Only what would have gone beyond the second exit is given up.
+    (block,) = adaptive(HARD).blocks(3000, seed=1, replication=0)
+    hard = set(np.flatnonzero(block.exit >= 2).tolist())  # type: ignore[union-attr]
+    assert set(dropped.loc[dropped["replication"] == 0, "frame"]) < hard
+
+
+def test_who_is_given_up_at_a_disabled_exit_is_so_at_the_next() -> None:
+    lowered = lower(adaptive({**HARD, "mapping.exits": ["exit3", "final"]}))
+    assert lowered.plan.level_last.tolist() == [[1, 0]]
+
+
 def test_a_search_refuses_it() -> None:
     assert unsupported(adaptive()) == "policy.adaptive lets exits depend on how many frames are in the system"
 
@@ -146,6 +169,9 @@ def test_a_search_refuses_it() -> None:
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"policy.adaptive.above": [4, 4]}, "policy.adaptive.above: must rise from level to level"),
     ({"policy.adaptive.hysteresis": 2}, "policy.adaptive.hysteresis: must be below 2"),
+    ({"policy.adaptive.give_up_after": ["exit1"]}, "has 1 entries, but there are 2 levels above level 0"),
+    ({"policy.adaptive.give_up_after": ["exit7", None]}, "has no early exit 'exit7' (did you mean exit3?)"),
+    ({"policy.adaptive.give_up_after": ["final", None]}, "has no early exit 'final'"),
     ({"policy.adaptive.red_at": "exit"}, "unknown key (did you mean read_at?)"),
     ({"policy.adaptive.read_at": "exits"}, "did you mean exit?"),
     ({"policy.exit_decision": "none"}, "policy.adaptive: changes decisions that exit_decision none never makes"),
