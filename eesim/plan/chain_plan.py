@@ -162,5 +162,6 @@ def _plan(
         "level_at_exit": 0,
     }
     fields |= {name: np.array([rule], np.int64) for name, rule in rules.items()}
-    fields |= {"level_up": np.zeros((1, 0), np.int64), "level_down": np.zeros((1, 0), np.int64)}
+    fields |= {name: np.zeros((1, 0), np.int64) for name in ("level_up", "level_down")}
+    fields["level_last"] = np.zeros((1, 1), np.int64)
     return Plan(**{**fields, **own})

@@ -102,7 +102,14 @@ class Lowered:
             noise = np.ascontiguousarray(frames.noise_ppm[:, list(self.labels.node_segment)])
             noise[:, plan.node_kind == NodeKind.TRANSFER] = FULL_SPEED
             self._check_range(noise)
-        return Draws(frames.arrival_ns, exits, noise)
+        if not plan.n_levels:
+            return Draws(frames.arrival_ns, exits, noise)
+        # Without alternatives thresholds stay as they are: levels only say who is given up.
+        alternatives = frames.alternatives if frames.alternatives.size else np.tile(frames.exit, (plan.n_levels, 1)).T
+        taken = self.exit_of[np.column_stack([frames.exit, alternatives])]
+        # Who is confident at an exit is so at every later one.
+        confident = (1 << plan.n_exits) - (1 << taken)
+        return Draws(frames.arrival_ns, exits, noise, np.zeros_like(exits), confident)
 
     def _draws_of_streams(self, frames: Multiplexed) -> Draws:
         """Translate the frames of each stream, and put them in the order in which they arrive."""
@@ -157,6 +164,23 @@ def _entrance(scenario: Scenario) -> dict[str, Any]:
             "frames_in_flight": in_flight,
         }
     return {name: np.array([rule], np.int64) for name, rule in rules.items()}
+
+
+def _levels(policy: Policy, names: tuple[str, ...], graph: TaskGraph) -> dict[str, IntArray]:
+    """When the level of a stream rises and falls, and after which exit frames are given up at each."""
+    adaptive = policy.adaptive
+    last = [len(graph.exit_nodes) - 1] * (1 if adaptive is None else len(adaptive.above) + 1)
+    for level, name in enumerate(() if adaptive is None else adaptive.give_up_after, start=1):
+        if name is not None:
+            # What a disabled exit would have decided, the next one does.
+            last[level] = graph.exit_of[names.index(name)]
+    up = np.array([() if adaptive is None else adaptive.above], np.int64)
+    return {
+        "level_up": up,
+        "level_down": up - (adaptive.hysteresis if adaptive is not None else 0),
+        "level_last": np.array([last], np.int64),
+        "level_at_exit": np.array([adaptive is not None and adaptive.read_at == "exit"], np.int64),
+    }
 
 
 def _limit(written: object) -> int:
@@ -410,9 +434,7 @@ def _assemble(
         **_entrance(costs.scenario),
         cancellation=np.array([_CANCELLATION[policy.cancellation, policy.abort_at]], np.int64),
         first_confident=np.array([policy.exit_order == "first_confident"], np.int64),
-        level_up=np.zeros((1, 0), np.int64),
-        level_down=np.zeros((1, 0), np.int64),
-        level_at_exit=np.zeros(1, np.int64),
+        **_levels(policy, costs.scenario.network.exit_names, graph),
         node_power_uw=costs.power_uw,
         node_host_uw=costs.host_uw,
         resource_idle_uw=np.array([pe.idle_power.value for pe in board.pes.values()] + [0] * n_links, np.int64),
