@@ -1,1 +1,1 @@
-"""Measurements against the simulator: import of foreign formats, calibration of a board, comparison with measured runs."""
+"""Measurements against the simulator: import of foreign formats, calibration of a board, comparison of runs."""

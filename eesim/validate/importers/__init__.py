@@ -1,7 +1,7 @@
 """Importers of foreign measurement formats: one module per format, one registry, one schema of tables.
 
-A module of a format has what `eesim.validate.importers.protocol.Importer` asks for; one more entry in `FORMATS` makes it
-known to `import_path` and to the command line.
+A module of a format has what `eesim.validate.importers.protocol.Importer` asks for; one more entry in `FORMATS` makes
+it known to `import_path` and to the command line.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "coup-log": Format("coup_log", "run logs of ARM-CO-UP: layer, subgraph and NPU times, one run per frequency setting"),
+    "coup-log": Format("coup_log", "run logs of ARM-CO-UP: times of layers, subgraphs and the NPU"),
     "coup-power": Format("coup_power", "power logs, aligned with their run log by the GPIO marks"),
-    "coup-tables": Format("coup_tables", "CSV tables of CO-UP-Profiling and LW-GA: layers, transfers, DVFS, evaluations"),
+    "coup-tables": Format("coup_tables", "tables of CO-UP-Profiling and LW-GA: layers, transfers, DVFS, runs"),
     "pipeall-log": Format("pipeall_log", "output of Pipe-All and of the n-pipe examples: pipeline runs"),
 }
 

@@ -5,6 +5,7 @@ The checks, and what passes them all the same, are listed in docs/measurements.m
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from eesim.validate.importers.coup_clocks import SettingError, contradiction, parse_setting
@@ -20,7 +21,7 @@ WARM_UP = 3
 LATENCY_SLACK = (0.25, 1e-3)
 """AVG Latency may exceed the sum of Process by so many ms per subgraph, and by this share (logs: 0.024 ms at most)."""
 LATENCY_OVERLAP = 0.1
-"""A chain's sum of Process may exceed AVG Latency by this share: a sender counts on after its receiver has gone (2.3 %)."""
+"""A chain's sum of Process may exceed AVG Latency by this share: a sender counts on after its receiver left (2.3 %)."""
 
 
 def read_run(source: Path, block: Block, header: Header) -> MeasuredRun:
@@ -86,7 +87,7 @@ def _frame_of_run(block: Block, header: Header) -> Line:
 def _check_frames(block: Block, ordinal: int, frames: int | None) -> None:
     """Frames are numbered through the whole log, each run's in its own range; noise may have swallowed some."""
     seen = [int(line.groups[0] or 0) for line in block.frames]
-    if any(later <= earlier for earlier, later in zip(seen, seen[1:], strict=False)):
+    if any(later <= earlier for earlier, later in itertools.pairwise(seen)):
         raise Refused("frames of several runs in one", block.frames[0].number)
     if frames is None or not seen:
         return
@@ -139,4 +140,3 @@ def _check_latency(line: Line, latency: float, subgraphs: tuple[MeasuredSubgraph
     if not least - slack <= latency <= most + slack:
         detail = f"latency {latency:g} ms, sum of Process {total:g} ms"
         raise Refused("AVG Latency does not fit the subgraphs' times", line.number, detail)
-

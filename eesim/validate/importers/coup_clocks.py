@@ -101,7 +101,7 @@ def _highest(board: str, pe: str) -> int:
 def _check_range(clocks: list[Clock], order: str, hosts: dict[str, str], board: str) -> None:
     for clock, pe in zip(clocks, order, strict=True):
         try:
-            clock_mhz(board, hosts["N"] if pe == "N" else pe, clock.index)
+            clock_mhz(board, hosts["N"] if pe == "N" else pe, clock.own)
             clock_mhz(board, hosts["G"], clock.host)
         except ValueError as error:
             raise SettingError(str(error)) from None
@@ -124,9 +124,9 @@ def contradiction(clocks: tuple[Clock, ...], order: str, gpu_host: str, npu_host
     for clock, pe in zip(clocks, order, strict=True):
         of = {"L": 0, "B": 0, "G": 0}
         if pe == "G":
-            of["G"], of[gpu_host or "B"] = clock.index, clock.host or 0
+            of["G"], of[gpu_host or "B"] = clock.own, clock.host or 0
         else:
-            of[(npu_host or "B") if pe == "N" else pe] = clock.index
+            of[(npu_host or "B") if pe == "N" else pe] = clock.own
         expected[of["L"], of["B"], of["G"]] += 1
     return bool(Counter(seen) - expected)
 

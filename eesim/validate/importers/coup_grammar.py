@@ -33,8 +33,8 @@ DATA: dict[str, re.Pattern[str]] = {
         r" Layers: ([0-9]+)-([0-9]+)",
         "sender": r"Adding Sender_(.+) to graph ([0-9]+) with target ([0-9]+)",
         "receiver": r"Adding Receiver_(.+) to graph ([0-9]+) with target ([0-9]+)",
-        "sizes": r"Graph ([0-9]+) input size: [0-9]+ receiver size: ([0-9]+) tasks size: ([0-9]+) senders size: ([0-9]+)"
-        r" output size: [0-9]+",
+        "sizes": r"Graph ([0-9]+) input size: [0-9]+ receiver size: ([0-9]+) tasks size: ([0-9]+) senders size:"
+        r" ([0-9]+) output size: [0-9]+",
         "order": r"Order is : ([BLGN]*)",
         "mode": r"power_profile_mode : (layers|transfers|whole)?",
         "set_gpios": r"set_GPIOs with mode: (layers|transfers|whole)?",

@@ -1,4 +1,4 @@
-"""What a run log says about all of its runs: board, network, order, hosts. Most of it is printed twice, and must agree."""
+"""What a run log says about all of its runs: board, network, order, hosts. Most is printed twice, and must agree."""
 
 from __future__ import annotations
 
@@ -75,7 +75,9 @@ def read_header(log: RawLog, options: Options, tally: Tally) -> Header:
 def _disagree(log: RawLog, lines: Iterable[Line], what: str) -> InputError:
     seen = {line.groups: line for line in reversed(list(lines))}
     said = [f"line {line.number} says {'-'.join(filter(None, line.groups)) or 'nothing'}" for line in seen.values()]
-    return InputError([Problem(str(log.source), 0, "", f"contradicts itself about {what}: {listing(sorted(said), 'and')}")])
+    return InputError(
+        [Problem(str(log.source), 0, "", f"contradicts itself about {what}: {listing(sorted(said), 'and')}")]
+    )
 
 
 def _one(log: RawLog, kind: str) -> str | None:

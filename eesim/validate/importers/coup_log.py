@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from eesim.errors import InputError
+from eesim.errors import InputError, Problem
 from eesim.validate.importers import coup_log_rows
 from eesim.validate.importers.coup_checks import read_run
 from eesim.validate.importers.coup_header import read_header
 from eesim.validate.importers.coup_reports import Refused
 from eesim.validate.importers.coup_runs import sort_lines
 from eesim.validate.importers.measured import MeasuredRun
+from eesim.validate.importers.power_alignment import RunPower
 from eesim.validate.importers.protocol import Imported, Options
 from eesim.validate.importers.tally import Tally
 from eesim.validate.importers.text import files_in, read_lines
@@ -31,7 +33,7 @@ def read(path: Path, options: Options) -> Imported:
         for each such log.
     """
     found = Imported()
-    problems = []
+    problems: list[Problem] = []
     for file in files_in(path, lambda file: file.suffix.lower() in SUFFIXES, "run log (*.txt, *.log)"):
         try:
             runs = read_runs(file, options, found.tally)
@@ -39,14 +41,24 @@ def read(path: Path, options: Options) -> Imported:
             problems += error.problems
             continue
         found.files.append(file)
-        campaign = options.campaign or CAMPAIGN
-        for run in runs:
-            coup_log_rows.add_run(found, run, run_id(run), campaign, options)
-        coup_log_rows.add_shapes(found, runs)
+        add_runs(found, runs, options.campaign or CAMPAIGN, options)
     if problems:
         raise InputError(problems)
     coup_log_rows.warn_about_repeats(found)
     return found
+
+
+def add_runs(
+    found: Imported,
+    runs: Sequence[MeasuredRun],
+    campaign: str,
+    options: Options,
+    powers: Mapping[MeasuredRun, RunPower] | None = None,
+) -> None:
+    """Append the rows of a log's runs, with their power where it is known."""
+    for run in runs:
+        coup_log_rows.add_run(found, run, run_id(run), campaign, options, (powers or {}).get(run))
+    coup_log_rows.add_shapes(found, runs)
 
 
 def run_id(run: MeasuredRun) -> str:

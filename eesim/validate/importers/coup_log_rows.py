@@ -8,20 +8,24 @@ from collections.abc import Sequence
 from eesim.validate.importers.coup_clocks import mhz
 from eesim.validate.importers.measured import MeasuredLayer, MeasuredRun, MeasuredSubgraph
 from eesim.validate.importers.npu_model import model_of_name
+from eesim.validate.importers.power_alignment import RunPower
 from eesim.validate.importers.protocol import Imported, Options, Row, Value
 
 
-def add_run(found: Imported, run: MeasuredRun, run_id: str, campaign: str, options: Options) -> None:
+def add_run(
+    found: Imported, run: MeasuredRun, run_id: str, campaign: str, options: Options, power: RunPower | None = None
+) -> None:
     """Append the rows of a run to the tables that its mode gives values for."""
     found.add("runs", _run_row(run, run_id, campaign))
     for subgraph in run.subgraphs:
         found.add("subgraph_times", _subgraph_row(subgraph, run_id))
     if run.mode == "whole":
-        found.add("switch_runs", switch_row(run, run_id, campaign, options))
+        found.add("switch_runs", switch_row(run, run_id, campaign, options, power))
     if run.mode != "transfers":
-        for subgraph, layer in run.layers:
-            found.add("run_layer_times", _run_layer_row(run, subgraph, layer, run_id))
-        for row in layer_rows(run, run_id, campaign):
+        layers_mw = power.layers_mw if power is not None and run.mode == "layers" else [None] * len(run.layers)
+        for (subgraph, layer), mw in zip(run.layers, layers_mw, strict=True):
+            found.add("run_layer_times", _run_layer_row(subgraph, layer, run_id, mw))
+        for row in layer_rows(run, run_id, campaign, power):
             found.add("layer_times", row)
         for row in _kernel_rows(run, run_id):
             found.add("kernel_times_cpu", row)
@@ -71,7 +75,7 @@ def _subgraph_row(subgraph: MeasuredSubgraph, run_id: str) -> Row:
     }
 
 
-def _run_layer_row(run: MeasuredRun, subgraph: MeasuredSubgraph, layer: MeasuredLayer, run_id: str) -> Row:
+def _run_layer_row(subgraph: MeasuredSubgraph, layer: MeasuredLayer, run_id: str, power_mw: float | None) -> Row:
     return {
         "run_id": run_id,
         "subgraph": subgraph.number,
@@ -79,6 +83,7 @@ def _run_layer_row(run: MeasuredRun, subgraph: MeasuredSubgraph, layer: Measured
         "first_layer": layer.first,
         "last_layer": layer.last,
         "time_ms": layer.time_ms,
+        "power_mw": power_mw,
         "first_task": layer.name,
         "n_tasks": len(layer.tasks),
     }
@@ -88,7 +93,7 @@ def _clocks(run: MeasuredRun, layer: int) -> dict[str, Value]:
     """Clock columns of a layer: for N the index is its host's."""
     pe, clock = run.order[layer], run.clocks[layer]
     host_pe = (run.npu_host if pe == "N" else run.gpu_host) or "B"
-    own, host = (None, clock.index) if pe == "N" else (clock.index, clock.host)
+    own, host = (None, clock.own) if pe == "N" else (clock.own, clock.host)
     return {
         "freq_index": own,
         "freq_mhz": None if own is None else mhz(run.board, pe, own),
@@ -97,7 +102,7 @@ def _clocks(run: MeasuredRun, layer: int) -> dict[str, Value]:
     }
 
 
-def layer_rows(run: MeasuredRun, run_id: str, campaign: str) -> list[Row]:
+def layer_rows(run: MeasuredRun, run_id: str, campaign: str, power: RunPower | None = None) -> list[Row]:
     """Return the rows of ``layer_times``: what holds of a layer whatever runs before it.
 
     That is a run on one PE, and layers on N. After a change of PE a layer on B, L or G takes up to half as long again:
@@ -106,20 +111,27 @@ def layer_rows(run: MeasuredRun, run_id: str, campaign: str) -> list[Row]:
     last = len(run.order) - 1
     alone = len(run.subgraphs) == 1
     rows: list[Row] = []
+    known = power is not None and (run.mode == "layers" or len(run.layers) == 1)
+    layers_mw = power.layers_mw if power is not None and known else [None] * len(run.layers)
 
-    def add(layer: int, metric: str, time_ms: float) -> None:
+    def add(layer: int, metric: str, time_ms: float, power_mw: float | None = None) -> None:
         if alone or run.order[layer] == "N":
-            place = {"campaign": campaign, "graph": run.graph, "layer": layer, "pe": run.order[layer]}
-            origin = {"power_mw": None, "board": run.board, "run_id": run_id, "source": run.source.name}
+            place: dict[str, Value] = {"campaign": campaign, "graph": run.graph, "layer": layer, "pe": run.order[layer]}
+            origin: dict[str, Value] = {
+                "power_mw": power_mw,
+                "board": run.board,
+                "run_id": run_id,
+                "source": run.source.name,
+            }
             rows.append({**place, "metric": metric, **_clocks(run, layer), "time_ms": time_ms, **origin})
 
-    add(0, "input", run.subgraphs[0].input_ms)
-    for subgraph, layer in run.layers:
+    add(0, "input", run.subgraphs[0].input_ms, power.input_mw if power is not None else None)
+    for (subgraph, layer), mw in zip(run.layers, layers_mw, strict=True):
         if subgraph.npu is None:
-            add(layer.first, "task", layer.time_ms)
+            add(layer.first, "task", layer.time_ms, mw)
         elif layer.first == layer.last:
             npu = subgraph.npu
-            add(layer.first, "task", npu.task_ms)
+            add(layer.first, "task", npu.task_ms, mw)
             add(layer.first, "npu_load", npu.load_ms)
             add(layer.first, "npu_run_get", npu.run_get_ms)
             add(layer.first, "npu_fill_tensor", npu.fill_tensor_ms)
@@ -135,7 +147,7 @@ def _kernel_rows(run: MeasuredRun, run_id: str) -> list[Row]:
     for sequence, subgraph, layer, i in _numbered_tasks(run):
         if subgraph.pe not in "BL":
             continue
-        index = run.clocks[layer.first].index
+        index = run.clocks[layer.first].own
         rows.append(
             {
                 "graph": run.graph,
@@ -170,12 +182,17 @@ def add_shapes(found: Imported, runs: Sequence[MeasuredRun]) -> None:
         known.add(run.graph)
         for sequence, _, layer, i in tasks:
             task = layer.tasks[i]
-            shapes = {"input_shape": task.input_shape, "output_shape": task.output_shape}
-            place = {"graph": run.graph, "layer": layer.first, "kernel_seq": sequence, "kernel": task.name}
+            shapes: dict[str, Value] = {"input_shape": task.input_shape, "output_shape": task.output_shape}
+            place: dict[str, Value] = {
+                "graph": run.graph,
+                "layer": layer.first,
+                "kernel_seq": sequence,
+                "kernel": task.name,
+            }
             found.add("kernel_shapes", {**place, **shapes})
 
 
-def switch_row(run: MeasuredRun, run_id: str, campaign: str, options: Options) -> Row:
+def switch_row(run: MeasuredRun, run_id: str, campaign: str, options: Options, power: RunPower | None = None) -> Row:
     """Return a run as a row of ``switch_runs``: the sum of its subgraphs' Process."""
     total = sum(subgraph.process_ms for subgraph in run.subgraphs)
     input_ms = run.subgraphs[0].input_ms
@@ -195,6 +212,11 @@ def switch_row(run: MeasuredRun, run_id: str, campaign: str, options: Options) -
         "task_time_ms": total - input_ms,
         "output_time_ms": run.subgraphs[-1].output_ms,
         "total_time_ms": total,
+        "input_power_mw": None if power is None else power.input_mw,
+        "task_power_mw": None if power is None else power.layers_mw[0],
+        "energy_mj": None
+        if power is None
+        else (input_ms * power.input_mw + (total - input_ms) * power.layers_mw[0]) / 1000,
         "source": run.source.name,
         "board": run.board,
     }
@@ -202,7 +224,7 @@ def switch_row(run: MeasuredRun, run_id: str, campaign: str, options: Options) -
 
 def _add_transfers(found: Imported, run: MeasuredRun, run_id: str, campaign: str) -> None:
     """Append each hand-over that is one copy to the next subgraph, at the lowest clocks."""
-    if len(run.subgraphs) == 1 or any(clock.index or clock.host for clock in run.clocks):
+    if len(run.subgraphs) == 1 or any(clock.own or clock.host for clock in run.clocks):
         return
     if run.receivers is None:
         found.tally.warn(f"{run.source}: which subgraph sends to which is not said completely: no transfer times")
@@ -211,10 +233,10 @@ def _add_transfers(found: Imported, run: MeasuredRun, run_id: str, campaign: str
         if subgraph.send_ms is None or len(targets) != 1:
             continue
         receiver = run.subgraphs[targets[0]]
-        pes = {"src_pe": subgraph.pe, "dst_pe": receiver.pe}
-        time = {"time_ms_at_min_freq": subgraph.send_ms, "distinct_values": 1}
-        place = {"campaign": campaign, "graph": run.graph, "recv_layer": receiver.first}
-        origin = {"board": run.board, "run_id": run_id, "source": run.source.name}
+        pes: dict[str, Value] = {"src_pe": subgraph.pe, "dst_pe": receiver.pe}
+        time: dict[str, Value] = {"time_ms_at_min_freq": subgraph.send_ms, "distinct_values": 1}
+        place: dict[str, Value] = {"campaign": campaign, "graph": run.graph, "recv_layer": receiver.first}
+        origin: dict[str, Value] = {"board": run.board, "run_id": run_id, "source": run.source.name}
         found.add("transfer_times", {**place, **pes, **time, **origin})
 
 

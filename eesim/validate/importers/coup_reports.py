@@ -110,7 +110,9 @@ def _layers(
     spans = [(first, last)] if pe == "N" else [(layer, layer) for layer in range(first, last + 1)]
     said = [int(line.groups[0] or 0) for line, _ in groups if line is not None]
     if len(groups) != len(spans) or said != list(range(len(said))):
-        raise Refused("super-layers are missing, twice or out of order", where, f"{len(groups)} instead of {len(spans)}")
+        raise Refused(
+            "super-layers are missing, twice or out of order", where, f"{len(groups)} instead of {len(spans)}"
+        )
     return tuple(_layer(line, found, span, bool(all_tasks)) for (line, found), span in zip(groups, spans, strict=True))
 
 

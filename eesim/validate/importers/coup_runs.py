@@ -1,4 +1,4 @@
-"""A run log cut into runs: each line goes to the run, and inside it to the report, that it belongs to. No judgement yet."""
+"""A run log cut into runs: each line goes to the run and the report that it belongs to. No judgement yet."""
 
 from __future__ import annotations
 

@@ -11,12 +11,13 @@ from typing import NamedTuple
 class Clock(NamedTuple):
     """Frequency indices of one layer."""
 
-    index: int
+    own: int
+    """Index of its PE's clock; of its host's, for a layer on N."""
     host: int | None
     """Index of the host cluster's clock, for a layer on G."""
 
     def __str__(self) -> str:
-        return str(self.index) if self.host is None else f"{self.index}:{self.host}"
+        return str(self.own) if self.host is None else f"{self.own}:{self.host}"
 
 
 class MeasuredTask(NamedTuple):
@@ -163,7 +164,9 @@ class MeasuredRun:
                 bars.append(("layer", subgraph.first, subgraph.last, f"subgraph {subgraph.number}", subgraph.task_ms))
             is_last = subgraph.number == len(self.subgraphs) - 1
             if subgraph.send_ms is not None and not is_last:
-                bars.append(("send", subgraph.first, subgraph.last, f"send of subgraph {subgraph.number}", subgraph.send_ms))
+                bars.append(
+                    ("send", subgraph.first, subgraph.last, f"send of subgraph {subgraph.number}", subgraph.send_ms)
+                )
             if is_last:
                 bars.append(("output", subgraph.last, subgraph.last, "output", subgraph.output_ms))
             for kind, first, last, name, duration in bars:

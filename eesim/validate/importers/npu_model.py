@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from eesim.validate.importers.protocol import Row
+from eesim.validate.importers.protocol import Row, Value
 
 QUANTIZED, UNQUANTIZED = "quantized", "fp16_or_unquantized"
 NPU_MODELS = (QUANTIZED, UNQUANTIZED)
@@ -35,7 +35,7 @@ def model_of_time(row: Row) -> str:
     return QUANTIZED if total < limit else UNQUANTIZED
 
 
-def assign(rows: Sequence[dict[str, object]], said: str | None, name: str) -> bool:
+def assign(rows: Sequence[dict[str, Value]], said: str | None, name: str) -> bool:
     """Fill the column ``npu_model`` of one file's runs.
 
     What the user says counts; else what a run's own time gives away; else the file's name; else what all times of this
@@ -47,7 +47,7 @@ def assign(rows: Sequence[dict[str, object]], said: str | None, name: str) -> bo
         Whether all runs on the NPU got a variant.
     """
     with_npu = [row for row in rows if "N" in str(row["order"])]
-    by_time = [model_of_time(row) for row in with_npu]  # type: ignore[arg-type]
+    by_time = [model_of_time(row) for row in with_npu]
     known = {model for model in by_time if model}
     agreed = known.pop() if len(known) == 1 else ""
     of_name = model_of_name(name) or agreed or (QUANTIZED if not known and name.startswith("Evaluations_") else "")

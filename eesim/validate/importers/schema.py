@@ -124,6 +124,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _BOARD,
         _CAMPAIGN,
         _SOURCE,
+        ("setting", "frequencies as written in the log; empty: not said"),
     ),
     "stage_times": _columns(
         _RUN,
@@ -180,6 +181,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         ("first_layer", "layer"),
         ("last_layer", "the same, or the last of a row of layers that the NPU ran as one node"),
         ("time_ms", "mean time per frame in this run, with what a change of PE before it costs"),
+        ("power_mw", "mean power of the whole board meanwhile"),
         ("first_task", "name of its first runtime task"),
         ("n_tasks", "number of its runtime tasks"),
     ),

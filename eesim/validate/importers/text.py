@@ -21,7 +21,7 @@ def is_pickle(path: Path, head: bytes) -> bool:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Read a file as lines; bytes that are no UTF-8 become U+FFFD, and no other character ends a line than ``\\n``.
+    """Read a file as lines, which end with a newline and nothing else; bytes that are no UTF-8 become U+FFFD.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def files_in(path: Path, wanted: Callable[[Path], bool], what: str) -> list[Path]:
-    """Return the file itself, or those of a folder (and the folders in it) that are wanted, in the order of their names.
+    """Return the file itself, or those of a folder (and the folders in it) that are wanted, by name.
 
     Raises
     ------

@@ -90,7 +90,9 @@ def _note_text(path: Path, entry: dict[str, Any], *, append: bool) -> str:
     except FileNotFoundError:
         entries = []
     except (ValueError, KeyError, TypeError):
-        raise InputError([Problem(str(path), 0, "", "is not a note that eesim has written: choose another folder")]) from None
+        raise InputError(
+            [Problem(str(path), 0, "", "is not a note that eesim has written: choose another folder")]
+        ) from None
     if not append:
         for old in entries:
             old["tables"] = {name: rows for name, rows in old["tables"].items() if name not in entry["tables"]}
