@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import NamedTuple
 
 from eesim.validate.importers.coup_clocks import SettingError, contradiction, parse_setting
 from eesim.validate.importers.coup_grammar import Line
@@ -18,27 +19,47 @@ from eesim.validate.importers.measured import Clock, MeasuredRun, MeasuredSubgra
 
 WARM_UP = 3
 """Frames before those that are averaged (ARM-CO-UP: warmup_n)."""
+FRAMES_LOST = 2
+"""Frames of a run whose line may be missing."""
 LATENCY_SLACK = (0.25, 1e-3)
 """AVG Latency may exceed the sum of Process by so many ms per subgraph, and by this share (logs: 0.024 ms at most)."""
 LATENCY_OVERLAP = 0.1
 """A chain's sum of Process may exceed AVG Latency by this share: a sender counts on after its receiver left (2.3 %)."""
 
 
-def read_run(source: Path, block: Block, header: Header) -> MeasuredRun:
+class Told(NamedTuple):
+    """What some runs of a log print, so that all of them must."""
+
+    frames: bool
+    governors: bool
+
+
+def read_run(source: Path, block: Block, header: Header, told: Told) -> MeasuredRun:
     """Return the run that a block of lines reports.
+
+    Parameters
+    ----------
+    source
+        The log.
+    block
+        The run's lines.
+    header
+        What holds for all runs of the log.
+    told
+        What other runs of the log print.
 
     Raises
     ------
     Refused
         If lines are missing, are there twice, or contradict each other.
     """
-    start = _frame_of_run(block, header)
+    start = _frame_of_run(block, header, told)
     setting = start.groups[1] or ""
     try:
         clocks = parse_setting(setting, header.order, header.gpu_host, header.npu_host, header.board)
     except SettingError as error:
         raise Refused("a frequency setting that does not fit", start.number, f"{setting}: {error}") from None
-    _check_governors(block, header, clocks)
+    _check_governors(block, header, clocks, told)
     subgraphs = _reports(block, header)
     try:
         latency = time_of(block.latencies[0].groups[0])
@@ -66,32 +87,40 @@ def read_run(source: Path, block: Block, header: Header) -> MeasuredRun:
     )
 
 
-def _frame_of_run(block: Block, header: Header) -> Line:
+def _frame_of_run(block: Block, header: Header, told: Told) -> Line:
     """Check that the block is one run from its first to its last line; return the first."""
     if block.start is None:
         raise Refused("no `Running Graph with` line", block.line)
+    if block.has_second_report:
+        raise Refused("two reports after one `Running Graph with`", block.line)
     ordinal = int(block.start.groups[0] or 0)
-    # A new program run begins at 0 again.
-    if block.next_ordinal not in (None, 0, ordinal + 1):
-        raise Refused("the run that should follow does not", block.line, f"run {ordinal}, then {block.next_ordinal}")
+    before, after = block.previous_ordinal, block.next_ordinal
+    if after not in (None, ordinal + 1) or (before is not None and before >= ordinal):
+        detail = f"run {ordinal}, before it {before}, after it {after}"
+        raise Refused("runs are missing, twice or out of order around it", block.line, detail)
     for what, lines in (("AVG Latency", block.latencies), ("end mark", block.ends)):
         if len(lines) != 1:
             raise Refused("truncated: no " + what if not lines else f"more than one {what}", block.line)
-    _check_frames(block, ordinal, header.frames)
+    _check_frames(block, ordinal, header.frames, told)
     if len(block.reports) != len(header.ranges):
         detail = f"{len(block.reports)} reports, {len(header.ranges)} subgraphs"
         raise Refused("not one report per subgraph", block.line, detail)
     return block.start
 
 
-def _check_frames(block: Block, ordinal: int, frames: int | None) -> None:
+def _check_frames(block: Block, ordinal: int, frames: int | None, told: Told) -> None:
     """Frames are numbered through the whole log, each run's in its own range; noise may have swallowed some."""
     seen = [int(line.groups[0] or 0) for line in block.frames]
     if any(later <= earlier for earlier, later in itertools.pairwise(seen)):
         raise Refused("frames of several runs in one", block.frames[0].number)
+    if told.frames and not seen:
+        raise Refused("frames are missing", block.line, "none, but other runs have them")
     if frames is None or not seen:
         return
     per_run = frames + WARM_UP
+    if per_run - len(seen) > FRAMES_LOST:
+        # More than noise swallows: the report below may be that of a later run, with all between them lost.
+        raise Refused("frames are missing", block.frames[0].number, f"{len(seen)} of {per_run}")
     # Or the numbers begin at 0 in every run.
     if not any(base <= seen[0] and seen[-1] < base + per_run for base in (ordinal * per_run, 0)):
         detail = f"frames {seen[0]} to {seen[-1]} in run {ordinal} of {per_run} frames each"
@@ -106,9 +135,11 @@ def _mode(block: Block, header: Header) -> str:
     return said.pop() if said else ""
 
 
-def _check_governors(block: Block, header: Header, clocks: tuple[Clock, ...]) -> None:
+def _check_governors(block: Block, header: Header, clocks: tuple[Clock, ...], told: Told) -> None:
     assert block.start is not None
     text = block.start.groups[1] or ""
+    if told.governors and not block.governors:
+        raise Refused("governors are missing", block.line, "none, but other runs have them")
     if not block.governors or text.startswith("{") or "m" in text:
         # What the runtime prints for these is not documented: nothing to compare with.
         return
@@ -119,10 +150,15 @@ def _check_governors(block: Block, header: Header, clocks: tuple[Clock, ...]) ->
 
 def _reports(block: Block, header: Header) -> tuple[MeasuredSubgraph, ...]:
     mode = _mode(block, header)
-    return tuple(
+    found = tuple(
         read_report(report, number, header, mode, is_last=number == len(header.ranges) - 1)
         for number, report in enumerate(block.reports)
     )
+    if len({bool(subgraph.layers) for subgraph in found}) > 1:
+        raise Refused("some subgraphs report their layers and some do not", block.line)
+    if len({bool(layer.tasks) for subgraph in found for layer in subgraph.layers}) > 1:
+        raise Refused("some layers report their tasks and some do not", block.line)
+    return found
 
 
 def _check_latency(line: Line, latency: float, subgraphs: tuple[MeasuredSubgraph, ...], header: Header) -> None:

@@ -108,7 +108,7 @@ def _check_range(clocks: list[Clock], order: str, hosts: dict[str, str], board: 
 
 
 def contradiction(clocks: tuple[Clock, ...], order: str, gpu_host: str, npu_host: str, seen: list[Triple]) -> bool:
-    """Say whether governors print clocks that the setting does not ask for.
+    """Say whether governors print other clocks than the setting asks for.
 
     A governor names the clocks of L, B and G; PEs that its layer does not use are at index 0. There may be fewer
     governors than layers: a row of layers on the NPU has one.
@@ -128,7 +128,8 @@ def contradiction(clocks: tuple[Clock, ...], order: str, gpu_host: str, npu_host
         else:
             of[(npu_host or "B") if pe == "N" else pe] = clock.own
         expected[of["L"], of["B"], of["G"]] += 1
-    return bool(Counter(seen) - expected)
+    # A clock that no governor prints is not confirmed; one that is printed too often is another layer's.
+    return bool(Counter(seen) - expected) or not set(expected) <= set(seen)
 
 
 def mhz(board: str, pe: str, index: int | None) -> int | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eesim.errors import InputError, Problem
 from eesim.validate.importers import coup_log_rows
-from eesim.validate.importers.coup_checks import read_run
+from eesim.validate.importers.coup_checks import Told, read_run
 from eesim.validate.importers.coup_header import read_header
 from eesim.validate.importers.coup_reports import Refused
 from eesim.validate.importers.coup_runs import sort_lines
@@ -92,11 +92,12 @@ def read_runs(path: Path, options: Options | None = None, tally: Tally | None = 
     header = read_header(log, options or Options(), tally)
     if not log.passed:
         tally.warn(f"{path}: the program did not end well (no `Test passed`): the log may be cut off")
+    told = Told(any(block.frames for block in log.blocks), any(block.governors for block in log.blocks))
     runs: list[MeasuredRun] = []
     seen = set()
     for block in log.blocks:
         try:
-            run = read_run(path, block, header)
+            run = read_run(path, block, header, told)
         except Refused as refused:
             tally.skip(f"run left out: {refused.reason}", path, refused.line, refused.detail)
             continue

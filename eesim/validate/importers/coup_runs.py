@@ -27,14 +27,24 @@ class Block:
 
     line: int
     start: Line | None
+    begins_anew: bool = False
+    """Whether the program ended before it: the file holds several outputs."""
+    previous_ordinal: int | None = None
     next_ordinal: int | None = None
-    """Number of the run that follows."""
+    """Numbers of the runs before and after."""
+    has_second_report: bool = False
+    """Whether a report follows that belongs to no run: which of the two is this run's is not known."""
     governors: list[Line] = field(default_factory=list)
     frames: list[Line] = field(default_factory=list)
     modes: list[Line] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     latencies: list[Line] = field(default_factory=list)
     ends: list[Line] = field(default_factory=list)
+
+    @property
+    def ordinal(self) -> int | None:
+        """Number of the run; None if its first line is missing."""
+        return None if self.start is None else int(self.start.groups[0] or 0)
 
     @property
     def is_closed(self) -> bool:
@@ -138,15 +148,21 @@ def sort_lines(source: Path, lines: list[str], tally: Tally) -> RawLog:
             tally.understood += 1
             _sort(log, Line(number, kind, groups))
     for block, follower in zip(log.blocks, log.blocks[1:], strict=False):
+        if follower.begins_anew:
+            continue
         if follower.start is not None:
-            block.next_ordinal = int(follower.start.groups[0] or 0)
+            block.next_ordinal = follower.ordinal
+            follower.previous_ordinal = block.ordinal
+        else:
+            block.has_second_report = bool(follower.reports)
     return log
 
 
 def _sort(log: RawLog, line: Line) -> None:
     current = log.blocks[-1] if log.blocks else None
     if line.kind == "start":
-        log.blocks.append(Block(line.number, line))
+        log.blocks.append(Block(line.number, line, begins_anew=log.passed))
+        log.passed = False
     elif line.kind == "passed":
         log.passed = True
     elif line.kind in RUN_KINDS:
