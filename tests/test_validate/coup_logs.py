@@ -1,4 +1,4 @@
-"""Logs as ARM-CO-UP would write them, made from numbers of our own: the whole grammar, and nothing from anybody's board."""
+"""Logs as ARM-CO-UP would write them, made from numbers of our own; and the power logs that belong to them."""
 
 from __future__ import annotations
 

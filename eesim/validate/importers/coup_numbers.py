@@ -29,9 +29,15 @@ def time_of(text: str | None) -> float:
 
 
 def half_unit(text: str | None) -> float:
-    """Return half a unit of a printed number's last place: at most so far is it from what was meant."""
+    """Return half a unit of a printed number's last place: at most so far is it from what was meant.
+
+    Raises
+    ------
+    NumberError
+        If it is no time.
+    """
     text = text or "0"
-    value = abs(float(text))
+    value = time_of(text)
     if len(text.partition(".")[2]) == FIXED and "e" not in text.lower():
         # Six digits may end here, too, with as many decimals: the unit is the same.
         return 0.5 * 10.0**-FIXED

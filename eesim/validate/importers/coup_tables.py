@@ -79,6 +79,8 @@ def _read_file(file: Path, options: Options, found: Imported, *, alone: bool) ->
         return
     found.tally.lines += 1
     found.tally.understood += 1
+    if not file.read_bytes().endswith(b"\n"):
+        found.tally.warn(f"{file}: its last line has no end: it may be cut off")
     rows = list(records(file, lines, columns, found.tally))
     found.files.append(file)
     kind.add(Source(file, options.campaign or CAMPAIGN, options, rows), found)
