@@ -11,6 +11,7 @@ from eesim.validate.importers.protocol import Imported, Options
 from eesim.validate.importers.records import BadRecord, cells_of, records
 from eesim.validate.importers.table_source import Source
 from eesim.validate.importers.text import PICKLES, files_in, read_lines, refuse
+from eesim.wording import clean
 
 OPTIONS = frozenset(("campaign", "npu_model"))
 CAMPAIGN = "coup"
@@ -22,6 +23,8 @@ class Kind(NamedTuple):
     columns: frozenset[str]
     """Columns that it must have; others may be there."""
     add: Callable[[Source, Imported], None]
+    others: frozenset[str] = frozenset()
+    """Columns that it may have."""
 
 
 KINDS = (
@@ -33,6 +36,7 @@ KINDS = (
     Kind(
         frozenset(["kernels", "order", "SenderFreq", "RecFreq", "transfer_time", "transfer_power", "time_ratio"]),
         table_delays.add_transfer_scaling,
+        frozenset(["freq", "power_ratio"]),
     ),
     Kind(
         frozenset(("Num_iterations", "PE", "Freq", "NextFreq", *(f"T{i}" for i in range(1, 11)), "AVG")),
@@ -41,6 +45,10 @@ KINDS = (
     Kind(
         frozenset(["graph", "order", "freq", "host", "input_time", "task_time", "total_time"]),
         table_runs.add_evaluations,
+        frozenset(
+            ["input_power", "task_power", "output_time", "input_e", "task_e", "output_e", "total_e", "power_efficiency"]
+            + ["pipelinetime", "Power"]
+        ),
     ),
 )
 
@@ -81,6 +89,11 @@ def _read_file(file: Path, options: Options, found: Imported, *, alone: bool) ->
     found.tally.understood += 1
     if not file.read_bytes().endswith(b"\n"):
         found.tally.warn(f"{file}: its last line has no end: it may be cut off")
+    strange = set(columns) - kind.columns - kind.others
+    for column in sorted(name for name in strange if not name.startswith("Unnamed")):
+        found.tally.warn(f"{file}: column {clean(column)!r} is not known and not read")
+    for column in sorted(kind.others - set(columns) - {"Power"}):
+        found.tally.warn(f"{file}: there is no column {column}: what follows from it is empty, or not checked")
     rows = list(records(file, lines, columns, found.tally))
     found.files.append(file)
     kind.add(Source(file, options.campaign or CAMPAIGN, options, rows), found)
