@@ -45,10 +45,7 @@ KINDS = (
     Kind(
         frozenset(["graph", "order", "freq", "host", "input_time", "task_time", "total_time"]),
         table_runs.add_evaluations,
-        frozenset(
-            ["input_power", "task_power", "output_time", "input_e", "task_e", "output_e", "total_e", "power_efficiency"]
-            + ["pipelinetime", "Power"]
-        ),
+        frozenset(table_runs.OTHERS),
     ),
 )
 

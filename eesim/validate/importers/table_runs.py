@@ -26,6 +26,13 @@ ENERGIES = (
 """Energy (mJ) = time (ms) x power (mW) / 1000."""
 
 
+OTHERS = (
+    *("input_power", "task_power", "output_time", "input_e", "task_e", "output_e", "total_e"),
+    *("power_efficiency", "pipelinetime", "Power"),
+)
+"""Columns that such a table may have."""
+
+
 def add_evaluations(source: Source, found: Imported) -> None:
     """Append the rows of a table of runs that were measured."""
     usual = _usual_lengths(source)
