@@ -18,7 +18,7 @@ from eesim.errors import EesimError, InputError
 COMMANDS = {
     "run": "simulate one scenario",
     "explore": "search mappings, clocks, exits and limits for the best design, with the proof or the gap",
-    "show": "look at a board, a network or a resolved scenario",
+    "show": "look at a board, a network, a resolved scenario, or a simulated and a measured run in one trace",
     "import": "turn foreign measurements (logs, tables) into eesim's own tables",
     "check": "lint scenario, board, network and profile files",
     "doctor": "self-test: versions, caches, and whether the two engines agree here",

@@ -16,6 +16,8 @@ from tests.test_validate.coup_logs import Log, write_log
 from tests.test_validate.mutations import damage
 from tests.test_validate.oracle import wrong_rows
 from tests.test_validate.shared import shared
+from tests.test_validate.test_coup_power import pair
+from tests.test_validate.test_pipeall_log import PIPEALL
 
 LOGS = {
     "mixed": Log(),
@@ -98,6 +100,41 @@ def test_a_hole_from_one_run_s_frames_to_the_last_run_s_is_not_seen(tmp_path: Pa
     found = attempt(tmp_path / "time_Tiny_X.txt", (text[:first] + text[middle:]).encode())
     assert found is not None
     assert [run["freq_indices"] for run in found.tables["runs"]] == ["3-3-3-3:3"]
+
+
+def test_a_damaged_pipeline_gives_no_wrong_row(tmp_path: Path) -> None:
+    """Times of Pipe-All's runs; the number of parts is printed once, and nothing confirms it."""
+    path = tmp_path / "output.txt"
+    read = importer("pipeall-log").read
+    kept = 0
+    for seed in range(400):
+        how, bad = damage(seed, PIPEALL.encode())
+        path.write_bytes(bad)
+        with suppress(InputError):
+            for row in read(path, Options()).tables.get("pipeline_runs", []):
+                kept += 1
+                assert abs(row["latency_ms"] - 260.377) < 2e-3, f"seed {seed}, {how}"
+                assert abs(row["period_ms"] - 99.625) < 2e-3, f"seed {seed}, {how}"
+                assert row["order"].startswith("BBBGGL"), f"seed {seed}, {how}"
+    assert kept > 50
+
+
+def test_a_damaged_power_log_gives_no_power_that_is_far_off(tmp_path: Path) -> None:
+    path, text = pair(tmp_path)
+    clean = importer("coup-power").read(path, Options()).tables["layer_times"]
+    kept = 0
+    for seed in range(150):
+        how, bad = damage(seed, text.encode())
+        path.write_bytes(bad)
+        with suppress(InputError):
+            found = importer("coup-power").read(path, Options()).tables["layer_times"]
+            for row, undamaged in zip(found, clean, strict=True):
+                assert row["time_ms"] == undamaged["time_ms"]
+                if row["power_mw"] is not None:
+                    kept += 1
+                    # One sample of at least seven frames' shortest phase.
+                    assert abs(row["power_mw"] - undamaged["power_mw"]) < 50_000 / 7, f"seed {seed}, {how}"
+    assert kept > 100
 
 
 LINE_PARTS = st.sampled_from(

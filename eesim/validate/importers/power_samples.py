@@ -17,6 +17,8 @@ CURRENT = re.compile(rf"([01]),([0-9]+),{_NUMBER}")
 OLD = re.compile(rf"([01]),{_NUMBER},{_NUMBER},{_NUMBER}")
 """gpio, V, mA, mW."""
 RESOLUTION_MW = 10.0
+MOST_MW = 50_000.0
+"""No sample of these boards is above it: the supply gives less."""
 OLD_SLACK = 0.02
 """Relative difference of V x mA and mW that rounding and drift explain."""
 
@@ -57,6 +59,8 @@ def read_samples(path: Path, lines: Sequence[str], tally: Tally) -> list[Sample]
     for number, line in enumerate(lines, 1):
         tally.lines += 1
         sample = _current(number, line) if width == 3 else _old(number, line)
+        if sample is not None and sample.power_mw > MOST_MW:
+            sample = None
         if sample is not None and (samples or sample.gpio):
             tally.understood += 1
             samples.append(sample)
