@@ -77,7 +77,7 @@ def pipeline_plan(
         tasks,
         resources,
         power_uw=np.array([_task_uw(chain, runtime, task) for task in tasks], np.int64),
-        base_uw=chain.board.base_power.value,
+        base_uw=runtime.base_power,
         gate=False,
         resource_group=np.array(group, np.int64),
         resource_bit=bits,
@@ -89,16 +89,18 @@ def pipeline_plan(
 def _task_uw(chain: Chain, runtime: PipelineRuntime, task: Task) -> int:
     """Active power of a PE that computes, or of the cluster whose thread copies."""
     if "layers" in task.terms_ns:
-        return _active_uw(chain, task.pe)
+        return _active_uw(chain, runtime, task.pe)
     pe = task.pe.removesuffix(COPY)
     cluster = chain.hosts.get(pe, pe)
     share = runtime.copy_power.get(cluster)
-    return round(_active_uw(chain, cluster) * share.value) if share else 0
+    return round(_active_uw(chain, runtime, cluster) * share.value) if share else 0
 
 
-def _active_uw(chain: Chain, pe: str) -> int:
-    opps = chain.board.pes[pe].opps.table
-    return next((opp.active_power for opp in opps if opp.frequency == chain.pe_hz.get(pe, 0)), opps[-1].active_power)
+def _active_uw(chain: Chain, runtime: PipelineRuntime, pe: str) -> int:
+    """Active power of a PE at its clock; at its highest where it has none of its own."""
+    clocks, powers = chain.board.pes[pe].opps.frequencies, runtime.active_power.get(pe, ())
+    known = dict(zip(clocks, powers, strict=False))
+    return known.get(chain.pe_hz.get(pe, 0), powers[-1] if powers else 0)
 
 
 def _speeds(chain: Chain, runtime: PipelineRuntime, resources: list[str]) -> tuple[IntArray, IntArray]:
