@@ -16,8 +16,21 @@ if TYPE_CHECKING:
     from eesim.metrics.result import Result
     from eesim.plan.lower import lower
     from eesim.scenario.load import Scenario, load
+    from eesim.validate.validation import Validation, validate_runs
 
-__all__ = ["InputError", "Problem", "Result", "Scenario", "SimulationDeadlock", "explore", "load", "lower", "run"]
+__all__ = [
+    "InputError",
+    "Problem",
+    "Result",
+    "Scenario",
+    "SimulationDeadlock",
+    "Validation",
+    "explore",
+    "load",
+    "lower",
+    "run",
+    "validate_runs",
+]
 
 _HOMES = {
     "InputError": "eesim.errors",
@@ -28,6 +41,8 @@ _HOMES = {
     "load": "eesim.scenario.load",
     "lower": "eesim.plan.lower",
     "run": "eesim.evaluate",
+    "Validation": "eesim.validate.validation",
+    "validate_runs": "eesim.validate.validation",
 }
 
 

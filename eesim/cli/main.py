@@ -18,6 +18,7 @@ COMMANDS = {
     "explore": "search mappings, clocks, exits and limits for the best design, with the proof or the gap",
     "init": "write a commented scenario to start from",
     "calibrate": "fit the board's physical terms to measured runs",
+    "validate": "predict measured runs, and say how wrong that is, and where",
     "show": "look at a board, a network or a resolved scenario",
     "check": "lint scenario, board, network and profile files",
     "doctor": "self-test: versions, caches, and whether the two engines agree here",
