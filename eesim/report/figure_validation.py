@@ -25,7 +25,8 @@ FEW = 50
 """Points that are so few that a rim helps to tell them apart."""
 MARKERS = "osD^vP"
 BAND = 0.1
-MOST_TICKS = 6
+TICK_GAP = 0.11
+"""Least distance of two ticks, as a share of the axis: their numbers must not touch."""
 DENSITY = LinearSegmentedColormap.from_list("density", [lighter(BLUE, 0.85), BLUE, BLACK])
 MAIN = {"switch": ("time", "energy"), "pipeline": ("period", "latency", "power")}
 FEATURES = {
@@ -50,7 +51,7 @@ def parity_figure(table: pd.DataFrame, suite: str) -> Figure | None:
         return None
     columns = len(quantities) if len(quantities) < 4 else 2
     rows = -(-len(quantities) // columns)
-    figure = Figure(figsize=(3.7 * columns, 3.3 * rows + 0.6), layout="constrained")
+    figure = Figure(figsize=(3.7 * columns, 3.5 * rows + 0.7), layout="constrained")
     panels: Any = figure.subplots(rows, columns, squeeze=False)
     handles: dict[str, Any] = {}
     graphs = sorted(set(own["graph"]))
@@ -123,13 +124,13 @@ def _graph(name: str) -> str:
 
 
 def _plain_ticks(axes: Axes) -> None:
-    """At most six ticks in plain numbers: every decade; at 1, 2 and 5 of it; or at each digit."""
+    """Ticks in plain numbers: as many digits of each decade as have room."""
     low, high = axes.get_xlim()
     decades = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    for digits in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
+    for digits in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 4, 6, 8), (1, 2, 5), (1, 3), (1,)):
         ticks = np.sort(np.outer(10.0**decades, digits).ravel())
         ticks = ticks[(ticks >= low) & (ticks <= high)]
-        if len(ticks) <= MOST_TICKS:
+        if len(ticks) > 1 and np.diff(np.log(ticks)).min() >= TICK_GAP * np.log(high / low):
             break
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(FixedLocator(ticks.tolist()))
@@ -175,8 +176,7 @@ def budget_figure(rows: Sequence[BudgetRow]) -> Figure | None:
     """Draw the mean error with all terms and without each, a panel per suite, pool and main quantity."""
     panels_of: dict[tuple[str, str, str], list[BudgetRow]] = {}
     for row in rows:
-        whole = row.graph == "all" if row.suite == "pipeline" else row.graph != "all"
-        if whole and row.quantity in MAIN[row.suite]:
+        if row.quantity in MAIN[row.suite]:
             panels_of.setdefault((row.suite, row.graph, row.quantity), []).append(row)
     if not panels_of:
         return None

@@ -100,10 +100,7 @@ def _print_budget(found: Validation, console: Console) -> None:
     console.print(f"\n[bold]Error budget[/], a sample of {found.budget_runs:,} runs in whole orders")
     columns = ("runs it changes", "MAPE", "without it", "share of it", "scale that fits", "95 % interval")
     table = _table(("suite", "graph", "quantity", "term"), columns)
-    several = {row.suite: "all" if row.suite == "pipeline" else "" for row in found.budget}
     for row in found.budget:
-        if several[row.suite] not in ("", row.graph) or (row.suite == "switch" and row.graph == "all"):
-            continue
         interval = f"{two(row.scale_low)} to {two(row.scale_high)}" if math.isfinite(row.scale_low) else MISSING
         touched = f"{row.n_touched:,} of {row.n:,}"
         errors = (two(row.mape_pct), two(row.mape_off_pct), f"{row.share_pct:+.2f}")

@@ -1,9 +1,10 @@
 """Error budget: what each physical term contributes, and where it errs.
 
 A term is switched off and everything is predicted again. The difference is the term's effect ``x``; what remains to
-the measurement with the term on is the residual ``y``. The slope of ``y`` on ``x`` says by how much the term alone
-would have to be scaled to explain the residual: ``scale = 1 + slope``. Both are in per cent of the measurement; residuals
-are clipped, so that a few lost lines of a log do not bend the slope.
+the measurement with the term on is the residual ``y``. The slope of ``y`` on ``x`` (with an intercept: a bias that has
+nothing to do with the term must not count) says by how much the term alone would have to be scaled to explain the
+residual: ``scale = 1 + slope``. Both are in per cent of the measurement; residuals are clipped, so that a few lost lines
+of a log do not bend the slope.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from eesim.base import FloatArray, IntArray
 from eesim.validate.pool import PredictionPool
 from eesim.validate.runs import Quantity, Run, Suite, order_groups
-from eesim.validate.suites import QUANTITIES, Prediction, columns, pools
+from eesim.validate.suites import ALL_POOL, CNN_POOL, NOT_CNN, QUANTITIES, Prediction, columns, pools
 from eesim.validate.terms import BY_SUITE
 
 SUITES: tuple[Suite, ...] = ("switch", "pipeline")
@@ -25,6 +26,8 @@ CLIPPED_PCT = 10.0
 BOOTSTRAP = 1000
 TOUCHED_PCT = 1e-6
 """Effects below this are rounding."""
+SAME = 1e-9
+"""Relative variance below which a term has the same effect on all runs."""
 
 
 class BudgetRow(NamedTuple):
@@ -42,7 +45,7 @@ class BudgetRow(NamedTuple):
         Mean share of the prediction that vanishes with the term; negative where the term takes away.
     scale, scale_low, scale_high
         Factor on the term that fits the residuals best, alone, with its 95 % interval by bootstrap over orders; 1 is
-        right, NaN where the term changes nothing.
+        right, NaN where the term changes nothing, or all runs alike.
     """
 
     suite: Suite
@@ -124,9 +127,7 @@ def _rows(
     seed: int,
 ) -> Iterator[BudgetRow]:
     graphs = [runs[i].graph for i in without]
-    for pool, members in pools(graphs).items():
-        if len(members) == 1 and pool != "yolov3":
-            continue
+    for pool, members in _parts(graphs).items():
         for quantity in QUANTITIES:
             both = [
                 i
@@ -144,6 +145,14 @@ def _rows(
             yield BudgetRow(suite, pool, quantity, term, *_effects(on, gone, measured, groups, seed))
 
 
+def _parts(graphs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Pools that differ: the CNNs and the others, or all."""
+    found = pools(graphs)
+    if len(found[ALL_POOL]) == len(found.get(CNN_POOL, ())):
+        return {ALL_POOL: found[ALL_POOL]}
+    return {pool: members for pool, members in found.items() if pool == CNN_POOL or pool in NOT_CNN}
+
+
 def _effects(
     on: FloatArray, gone: FloatArray, measured: FloatArray, groups: IntArray, seed: int
 ) -> tuple[int, int, float, float, float, float, float, float]:
@@ -156,20 +165,28 @@ def _effects(
         float(np.abs(on / measured - 1).mean() * 100),
         float(np.abs(gone / measured - 1).mean() * 100),
         float(((on - gone) / on).mean() * 100),
-        *_scale(effect[touched], residual[touched], groups[touched], seed),
+        *_scale(effect, residual, groups, seed),
     )
 
 
 def _scale(x: FloatArray, y: FloatArray, groups: IntArray, seed: int) -> tuple[float, float, float]:
-    """``1 +`` slope of y on x through the origin, with its interval by bootstrap over groups."""
+    """``1 +`` slope of y on x, with its interval by bootstrap over groups; NaN where x does not vary."""
     nothing = float("nan")
-    if not len(x):
-        return nothing, nothing, nothing
     _, index = np.unique(groups, return_inverse=True)
-    xy, xx = np.bincount(index, x * y), np.bincount(index, x * x)
-    scale = float(1 + xy.sum() / xx.sum())
-    if len(xx) < 2:
-        return scale, nothing, nothing
-    drawn = np.random.default_rng(seed).multinomial(len(xx), np.full(len(xx), 1 / len(xx)), BOOTSTRAP)
-    low, high = np.percentile(1 + (drawn @ xy) / (drawn @ xx), [2.5, 97.5])
-    return scale, float(low), float(high)
+    sums = np.stack([np.bincount(index, part) for part in (np.ones(len(x)), x, y, x * x, x * y)])
+    scale = 1 + _slopes(sums.sum(axis=1, keepdims=True))
+    if not np.isfinite(scale[0]) or sums.shape[1] < 2:
+        return float(scale[0]), nothing, nothing
+    n = sums.shape[1]
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), BOOTSTRAP)
+    samples = 1 + _slopes(sums @ drawn.T)
+    low, high = np.nanpercentile(samples, [2.5, 97.5])
+    return float(scale[0]), float(low), float(high)
+
+
+def _slopes(sums: FloatArray) -> FloatArray:
+    """Slopes from ``n, sum x, sum y, sum x^2, sum x y``, (5, k) to (k,)."""
+    n, x, y, xx, xy = sums
+    spread = n * xx - x * x
+    varies = spread > SAME * n * np.maximum(xx, SAME)
+    return np.divide(n * xy - x * y, spread, out=np.full(len(n), np.nan), where=varies)
