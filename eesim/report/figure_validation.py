@@ -25,7 +25,7 @@ FEW = 50
 """Points that are so few that a rim helps to tell them apart."""
 MARKERS = "osD^vP"
 BAND = 0.1
-TICK_GAP = 0.11
+TICK_GAP = 0.14
 """Least distance of two ticks, as a share of the axis: their numbers must not touch."""
 DENSITY = LinearSegmentedColormap.from_list("density", [lighter(BLUE, 0.85), BLUE, BLACK])
 MAIN = {"switch": ("time", "energy"), "pipeline": ("period", "latency", "power")}

@@ -3,8 +3,8 @@
 A term is switched off and everything is predicted again. The difference is the term's effect ``x``; what remains to
 the measurement with the term on is the residual ``y``. The slope of ``y`` on ``x`` (with an intercept: a bias that has
 nothing to do with the term must not count) says by how much the term alone would have to be scaled to explain the
-residual: ``scale = 1 + slope``. Both are in per cent of the measurement; residuals are clipped, so that a few lost lines
-of a log do not bend the slope.
+residual: ``scale = 1 + slope``. Both are in per cent of the measurement; residuals are clipped, so that a few lost
+lines of a log do not bend the slope.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def _scale(x: FloatArray, y: FloatArray, groups: IntArray, seed: int) -> tuple[f
         return float(scale[0]), nothing, nothing
     n = sums.shape[1]
     drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), BOOTSTRAP)
-    samples = 1 + _slopes(sums @ drawn.T)
+    samples = 1 + _slopes(np.asarray(sums @ drawn.T, np.float64))
     low, high = np.nanpercentile(samples, [2.5, 97.5])
     return float(scale[0]), float(low), float(high)
 
@@ -189,4 +189,6 @@ def _slopes(sums: FloatArray) -> FloatArray:
     n, x, y, xx, xy = sums
     spread = n * xx - x * x
     varies = spread > SAME * n * np.maximum(xx, SAME)
-    return np.divide(n * xy - x * y, spread, out=np.full(len(n), np.nan), where=varies)
+    out = np.full(len(n), np.nan)
+    np.divide(n * xy - x * y, spread, out=out, where=varies)
+    return out
