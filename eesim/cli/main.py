@@ -21,6 +21,7 @@ COMMANDS = {
     "init": "write a commented scenario to start from",
     "import": "turn foreign measurements (logs, tables) into eesim's own tables",
     "calibrate": "fit the board's physical terms to measured runs",
+    "validate": "predict measured runs, and say how wrong that is, and where",
     "show": "look at a board, a network, a resolved scenario, or a simulated and a measured run in one trace",
     "check": "lint scenario, board, network and profile files",
     "doctor": "self-test: versions, caches, and whether the two engines agree here",

@@ -47,6 +47,11 @@ def read_layer_times(folder: Path) -> pd.DataFrame:
     return read_rows(folder / "layer_times.csv", LAYER_TEXT, LAYER_NUMBERS, empty=MAY_BE_EMPTY)
 
 
+def known_graphs(folder: Path) -> frozenset[str]:
+    """Return the networks that ``layer_shapes.csv`` describes."""
+    return frozenset(read_rows(folder / "layer_shapes.csv", ["graph"], [])["graph"])
+
+
 def read_shapes(folder: Path, graph: str) -> pd.DataFrame:
     """Read the layers of one network from ``layer_shapes.csv``, in order.
 

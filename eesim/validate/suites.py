@@ -32,12 +32,18 @@ class Prediction:
         In what the run lies outside what the board was fitted or measured for; empty inside.
     failure
         Why nothing could be predicted; empty if something was.
+    slowest
+        PE of the slowest stage; in switch mode the PE with most of the time.
+    utilisation
+        Mean share of the time that the PEs of a pipeline work, from 0 to 1; NaN in switch mode.
     """
 
     values: dict[Quantity, float] = field(default_factory=dict)
     terms_ms: dict[str, float] = field(default_factory=dict)
     outside: tuple[str, ...] = ()
     failure: str = ""
+    slowest: str = ""
+    utilisation: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
