@@ -71,6 +71,11 @@ class Run:
     measured: dict[Quantity, float]
 
     @property
+    def build(self) -> str:
+        """Build of the runtime: the first part of the campaign's name."""
+        return self.campaign.partition("_")[0]
+
+    @property
     def is_mixed(self) -> bool:
         """Whether several PEs take part."""
         return len(set(self.order)) > 1
