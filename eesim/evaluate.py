@@ -13,6 +13,7 @@ import numpy as np
 from eesim.base import IntArray
 from eesim.engine.simulate import EngineName, drive, make_engine
 from eesim.metrics.bounds import bounds
+from eesim.metrics.correctness import AnswerKey
 from eesim.metrics.observe import Observation, Observer
 from eesim.metrics.replication import Replication, replication_metrics, tally_metrics
 from eesim.metrics.requirements import judge
@@ -23,6 +24,7 @@ from eesim.plan.plan import Draws
 from eesim.provenance import provenance
 from eesim.scenario.load import Scenario
 from eesim.workload.arrivals import ClosedLoop, Periodic, Poisson
+from eesim.workload.confidences import ExitConfidences
 
 SNAPSHOTS = 64
 """Frames at which a warm-up can end, per replication."""
@@ -102,8 +104,10 @@ def _observe_all(job: _Job, count: int) -> list[Observation]:
         return list(pool.map(lambda r: _observe(job, r), range(count)))
 
 
-def _blocks(job: _Job, replication: int, n_frames: int) -> Iterator[Draws]:
+def _blocks(job: _Job, replication: int, n_frames: int, key: AnswerKey | None = None) -> Iterator[Draws]:
     for frames in job.scenario.stream.blocks(n_frames, seed=job.seed, replication=replication):
+        if key is not None:
+            key.add(frames.correct)
         yield job.lowered.draws(frames)
 
 
@@ -112,6 +116,8 @@ def _observe(job: _Job, replication: int) -> Observation:
     warmup = scenario.spec.run.warmup
     stop_at = min(int(warmup), n - 1) if isinstance(warmup, int) else 0
     step = max(n // SNAPSHOTS, 1)
+    by_sample = isinstance(scenario.spec.stream.exits, ExitConfidences)
+    key = AnswerKey(job.lowered.labels.exit_number) if by_sample else None
     observer = Observer(
         n,
         job.lowered.plan.n_exits,
@@ -120,10 +126,11 @@ def _observe(job: _Job, replication: int) -> Observation:
         keep=job.keep,
         batches=job.batches,
         step=step,
+        key=key,
     )
     end = drive(
         make_engine(job.engine, job.lowered.plan),
-        _blocks(job, replication, n),
+        _blocks(job, replication, n, key),
         observer,
         step=step,
         stop_at=stop_at,
@@ -185,11 +192,9 @@ def _servers(result: Result) -> list[int]:
 
 
 def _trace_digests(scenario: Scenario) -> dict[str, str]:
-    return {
-        f"trace_{name}": hashlib.sha256(array.tobytes()).hexdigest()
-        for name, array in scenario.traces._asdict().items()
-        if len(array)
-    }
+    read = scenario.traces._asdict()
+    read |= read.pop("samples")._asdict()
+    return {f"trace_{name}": hashlib.sha256(array.tobytes()).hexdigest() for name, array in read.items() if len(array)}
 
 
 def _notes(result: Result, measured: list[Replication]) -> list[str]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from eesim.base import IntArray
 from eesim.engine.protocol import Counters
+from eesim.metrics.correctness import AnswerKey
 from eesim.metrics.histogram import EXACT_LIMIT, Histogram
 from eesim.metrics.statistics import mser5
 from eesim.plan.plan import RECORD_COLUMNS, Status
+
+BoolArray = npt.NDArray[np.bool_]
 
 PILOT_FRAMES = 1 << 17
 """Frames at the start of a run on which the warm-up is found; they are always kept until it is."""
@@ -50,14 +54,17 @@ class Tally:
         self.answered = 0
         self.dropped = 0
         self.missed = 0
+        self.right: int | None = None
         self.first_answer_ns = -1
         self.last_answer_ns = -1
         self.first_arrival_ns = -1
         self.last_arrival_ns = -1
         self._deadline_ns = deadline_ns
 
-    def add(self, records: IntArray) -> None:
-        """Count frames, in the order in which they ended."""
+    def add(self, records: IntArray, right: BoolArray | None = None) -> None:
+        """Count frames, in the order in which they ended, and who got a right answer, where that is known."""
+        if right is not None:
+            self.right = (self.right or 0) + int(right.sum())
         answers = records[records[:, STATUS] == Status.ANSWERED]
         self.dropped += len(records) - len(answers)
         if not len(answers):
@@ -127,6 +134,8 @@ class Observer:
         Tally `BATCHES` batches, too: the only replication needs them for its intervals.
     step
         Frames between snapshots: an automatic warm-up ends at one of them.
+    key
+        Knows which answers are right; None if nobody does.
     """
 
     def __init__(
@@ -139,9 +148,11 @@ class Observer:
         keep: bool,
         batches: bool,
         step: int = 1,
+        key: AnswerKey | None = None,
     ) -> None:
         self._n_frames = n_frames
         self._step = step
+        self._key = key
         self._keep = keep
         self._kept: list[IntArray] = []
         self._pilot: list[IntArray] = []
@@ -181,14 +192,17 @@ class Observer:
         self._count(seen)
 
     def _count(self, records: IntArray) -> None:
-        measured = records[records[:, FRAME] >= (self._cut or 0)]
-        self._tally.add(measured)
+        counts = records[:, FRAME] >= (self._cut or 0)
+        measured = records[counts]
+        right = None if self._key is None else self._key.check(records)[counts]
+        self._tally.add(measured, right)
         if not self._batches:
             return
         span = max(self._n_frames - (self._cut or 0), 1)
         batch = (measured[:, FRAME] - (self._cut or 0)) * BATCHES // span
         for b in np.unique(batch):
-            self._batches[b].add(measured[batch == b])
+            mine = batch == b
+            self._batches[b].add(measured[mine], None if right is None else right[mine])
 
     def finish(self, counters: Counters) -> Observation:
         """The run is over."""

@@ -49,6 +49,8 @@ def tally_metrics(tally: Tally, exits: Sequence[str]) -> dict[str, float]:
         out[f"exit_p99_ms.{name}"] = histogram.quantile(0.99) / NS_PER_MS
     out["deadline_miss_rate"] = tally.deadline_misses / tally.frames if tally.frames else NAN
     out["drop_rate"] = tally.dropped / tally.frames if tally.frames else NAN
+    if tally.right is not None:
+        out["accuracy"] = tally.right / tally.answered if tally.answered else NAN
     span = tally.last_answer_ns - tally.first_answer_ns
     out["period_ms"] = span / (tally.answered - 1) / NS_PER_MS if tally.answered > 1 else NAN
     out["throughput_fps"] = (tally.answered - 1) * NS_PER_S / span if tally.answered > 1 and span > 0 else NAN
@@ -67,11 +69,12 @@ def replication_metrics(
     observation
         What was seen.
     accuracy
-        Share of right answers at each exit of the network; None if unknown.
+        Share of right answers at each exit of the network; None if unknown, or known frame by frame.
     """
     tally = observation.tally
     values = tally_metrics(tally, labels.exits)
-    values["accuracy"] = _accuracy(values, labels, accuracy)
+    if tally.right is None:
+        values["accuracy"] = _accuracy(values, labels, accuracy)
     spent = window(observation.begin, observation.end)
     busy = per_resource(plan, spent.busy_ns.sum(axis=1))
     wasted = per_resource(plan, spent.wasted_ns)

@@ -8,7 +8,8 @@ from eesim.report.numbers import duration, measured, number
 from eesim.scenario.load import Scenario
 from eesim.units import format_frequency, format_rate
 from eesim.workload.arrivals import ArrivalTrace, ClosedLoop, Periodic, Poisson
-from eesim.workload.exits import ExitCounts, ExitShares, ExitTrace, FixedExit
+from eesim.workload.confidences import ExitConfidences
+from eesim.workload.exits import ExitCounts, Exits, ExitShares, ExitTrace, FixedExit
 from eesim.workload.stream import Exponential, Lognormal
 
 NS_PER_S = 1_000_000_000
@@ -39,6 +40,10 @@ def mapping_words(scenario: Scenario) -> str:
     if not all(mapping.enabled_exits):
         names = zip(scenario.network.exit_names, mapping.enabled_exits, strict=True)
         text += f"; exits in use: {', '.join(name for name, on in names if on)}"
+    if isinstance(scenario.spec.stream.exits, ExitConfidences):
+        used_exits = zip(scenario.network.exit_names, mapping.thresholds, mapping.enabled_exits, strict=False)
+        listed = [f"{name} {threshold:.6g}" for name, threshold, on in used_exits if on]
+        text += f"; thresholds: {', '.join(listed)}" if listed else ""
     return text
 
 
@@ -91,7 +96,7 @@ def _arrivals(model: Periodic | Poisson | ClosedLoop | ArrivalTrace) -> str:
             return f"frames as in {model.path.name}"
 
 
-def _exits(model: ExitCounts | ExitShares | FixedExit | ExitTrace, scenario: Scenario) -> str:
+def _exits(model: Exits, scenario: Scenario) -> str:
     match model:
         case ExitCounts():
             return f"exits dealt from {sum(model.counts):,} counted frames"
@@ -104,6 +109,10 @@ def _exits(model: ExitCounts | ExitShares | FixedExit | ExitTrace, scenario: Sce
             return f"every frame takes {scenario.network.exit_names[model.exit - 1]}"
         case ExitTrace():
             return f"exits as in {model.path.name}"
+        case ExitConfidences():
+            part = f" ({model.split})" if model.split else ""
+            order = "in its order" if model.order == "table" else "in random order"
+            return f"{len(scenario.traces.samples.correct):,} samples of {model.path.name}{part} {order}"
 
 
 def certainty_words(sure: bool | None) -> str:

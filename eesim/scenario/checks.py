@@ -10,13 +10,13 @@ from eesim.mapping.policy import Policy, Queue
 from eesim.scenario.spec import ScenarioSpec
 from eesim.wording import DataPath
 from eesim.workload.arrivals import ArrivalTrace, ClosedLoop
+from eesim.workload.confidences import MAX_EXITS, ExitConfidences
 from eesim.workload.exits import ExitCounts, ExitShares, ExitTrace, FixedExit
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
 from eesim.workload.stream import Traces
 
-MAX_CONFIDENT_EXITS = 62
-"""Sets of confident exits are bit masks in 64-bit integers."""
+MAX_CONFIDENT_EXITS = MAX_EXITS
 
 
 def stream_problems(document: Document, spec: ScenarioSpec, network: Network, policy: Policy | None) -> list[Problem]:
@@ -32,10 +32,14 @@ def stream_problems(document: Document, spec: ScenarioSpec, network: Network, po
         found.append(document.problem((*here, "exit"), f"there is no exit {exits.exit}: {listed}"))
     if exits.accuracy is not None and len(exits.accuracy) != len(names):
         found.append(document.problem((*here, "accuracy"), f"has {len(exits.accuracy)} entries, but {listed}"))
-    if exits.accuracy is None and spec.requirements.accuracy is not None:
+    by_sample = isinstance(exits, ExitConfidences)
+    if by_sample:
+        found += _threshold_problems(document, spec, network)
+    if exits.accuracy is None and not by_sample and spec.requirements.accuracy is not None:
         message = "cannot be judged: stream.exits.accuracy is not given"
         found.append(document.problem(("requirements", "accuracy"), message))
-    if policy is not None and policy.exit_order == "first_confident" and not isinstance(exits, ExitTrace):
+    knows_sets = isinstance(exits, ExitTrace | ExitConfidences)
+    if policy is not None and policy.exit_order == "first_confident" and not knows_sets:
         message = "first_confident needs the set of confident exits of every frame: a trace with columns confident_k"
         found.append(document.problem((*here, "kind"), message))
     if policy is not None and policy.exit_order == "first_confident" and len(names) > MAX_CONFIDENT_EXITS:
@@ -43,6 +47,26 @@ def stream_problems(document: Document, spec: ScenarioSpec, network: Network, po
     rules = spec.requirements
     if rules.deadline_miss_rate is not None and rules.deadline is None:
         found.append(document.problem(("requirements", "deadline_miss_rate"), "needs a deadline"))
+    return found
+
+
+def _threshold_problems(document: Document, spec: ScenarioSpec, network: Network) -> list[Problem]:
+    """Enabled early exits without a threshold, and more exits than a set can hold."""
+    names, given, enabled = network.exit_names, spec.mapping.thresholds, spec.mapping.exits
+    found = []
+    if len(names) > MAX_EXITS:
+        message = f"takes at most {MAX_EXITS} exits, but network {network.name} has {len(names)}"
+        found.append(document.problem(("stream", "exits"), message))
+    wanted = [name for name in names[:-1] if enabled == "all" or name in enabled]
+    if given is None and wanted:
+        message = f"missing: how confident must {', '.join(wanted)} be to answer? (`eesim thresholds` finds out)"
+        found.append(document.problem(("mapping", "thresholds"), message))
+    elif isinstance(given, dict):
+        missing = [name for name in wanted if name not in given]
+        found += [
+            document.problem(("mapping", "thresholds", name), "missing: how confident must the exit be to answer?")
+            for name in missing
+        ]
     return found
 
 
@@ -105,6 +129,8 @@ def notes_of(
         notes.append("the profile's clocks are assumed: its source does not state them")
     if "cold_start" in spec.physics.model_fields_set:
         notes.append("physics.cold_start has no effect: the board states no cold-start term")
+    if spec.mapping.thresholds is not None and not isinstance(spec.stream.exits, ExitConfidences):
+        notes.append(f"mapping.thresholds has no effect: stream.exits is of kind {spec.stream.exits.kind}")
     static = len(set(zip(mapping.pes, mapping.segment_opp_hz, strict=True))) == len(set(mapping.pes))
     if not spec.physics.dvfs_delay and static:
         notes.append("physics.dvfs_delay has no effect: no PE changes its operating point")

@@ -22,6 +22,7 @@ from eesim.scenario.library import find_board, find_network, shown
 from eesim.scenario.spec import ScenarioSpec
 from eesim.spec import Spec, validate_document
 from eesim.wording import DataPath
+from eesim.workload.confidences import Decisions, ExitConfidences, decide
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
 from eesim.workload.stream import Stream, Traces
@@ -72,14 +73,22 @@ class Scenario:
     @property
     def stream(self) -> Stream:
         """The stream, ready to be drawn."""
-        return Stream(self.spec.stream, self.traces, len(self.network.segments))
+        return Stream(self.spec.stream, self.traces, len(self.network.segments), self._decisions)
+
+    @cached_property
+    def _decisions(self) -> Decisions:
+        """What the mapping's thresholds make of the samples, where the stream has any."""
+        if not isinstance(self.spec.stream.exits, ExitConfidences):
+            return Decisions()
+        return decide(self.traces.samples, self.mapping.thresholds, self.mapping.enabled_exits)
 
     @cached_property
     def n_frames(self) -> int:
         """Frames of one replication."""
         if self.spec.run.frames is not None:
             return self.spec.run.frames
-        lengths = [len(trace) for trace in (self.traces.arrival_ns, self.traces.exit) if len(trace)]
+        traces = (self.traces.arrival_ns, self.traces.exit, self.traces.samples.correct)
+        lengths = [len(trace) for trace in traces if len(trace)]
         return min(lengths, default=DEFAULT_FRAMES)
 
 

@@ -13,6 +13,7 @@ from eesim.findings import SpecError
 from eesim.oneof import OneOf
 from eesim.spec import Spec
 from eesim.units import Share
+from eesim.workload.confidences import ExitConfidences
 
 Accuracies = Annotated[tuple[Share, ...], Field(min_length=1)]
 
@@ -67,7 +68,7 @@ class ExitTrace(Spec):
     accuracy: Accuracies | None = None
 
 
-Exits = Annotated[ExitCounts | ExitShares | FixedExit | ExitTrace, OneOf()]
+Exits = Annotated[ExitCounts | ExitShares | FixedExit | ExitTrace | ExitConfidences, OneOf()]
 
 
 class ExitSampler:

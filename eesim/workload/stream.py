@@ -6,7 +6,7 @@ changes what is drawn, so two scenarios that differ elsewhere see the same frame
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple
 
@@ -17,7 +17,12 @@ from eesim.base import FULL_SPEED, IntArray
 from eesim.oneof import OneOf
 from eesim.spec import Spec
 from eesim.workload.arrivals import Arrivals, ArrivalSampler
+from eesim.workload.confidences import Decisions, ExitConfidences, RowSampler, Samples
 from eesim.workload.exits import Exits, ExitSampler
+
+NOTHING: IntArray = np.zeros(0, np.int64)
+
+UNDECIDED = Decisions()
 
 BLOCK_FRAMES = 1 << 16
 """Frames drawn at a time; part of the definition of what a seed means."""
@@ -58,6 +63,8 @@ class Traces(NamedTuple):
     """(F,) exits, 0-based."""
     confident: IntArray
     """(F,) bit masks of confident exits, or empty."""
+    samples: Samples = Samples()
+    """Confidence and correctness, sample by sample."""
 
 
 class Frames(NamedTuple):
@@ -68,6 +75,10 @@ class Frames(NamedTuple):
     confident: IntArray
     noise_ppm: IntArray
     """(F, segments), or (0, segments) for none."""
+    correct: IntArray = NOTHING
+    """(F,) bit masks of the exits whose answer would be right, or empty."""
+    sample: IntArray = NOTHING
+    """(F,) row of each frame's sample in the table of confidences, or empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +93,39 @@ class Stream:
         What its files hold.
     n_segments
         Segments of the network (columns of the noise).
+    decisions
+        What the mapping's thresholds make of the samples of a table of confidences.
     """
 
     spec: StreamSpec
     traces: Traces
     n_segments: int
+    decisions: Decisions = UNDECIDED
 
     def blocks(self, n_frames: int, *, seed: int, replication: int) -> Iterator[Frames]:
         """Draw ``n_frames`` frames of one replication, in blocks of at most `BLOCK_FRAMES`."""
         arrivals = ArrivalSampler(self.spec.arrivals, _rng(seed, replication, "arrivals"), self.traces.arrival_ns)
-        exits = ExitSampler(self.spec.exits, _rng(seed, replication, "exits"), self.traces.exit)
+        draw_exits = self._exits(_rng(seed, replication, "exits"))
         noise_rng = _rng(seed, replication, "noise")
         for begin in range(0, n_frames, BLOCK_FRAMES):
             count = min(BLOCK_FRAMES, n_frames - begin)
-            yield Frames(
-                arrivals.draw(count),
-                exits.draw(count),
-                self.traces.confident[begin : begin + count],
-                self._noise(noise_rng, count),
-            )
+            exits, confident, correct, sample = draw_exits(begin, count)
+            yield Frames(arrivals.draw(count), exits, confident, self._noise(noise_rng, count), correct, sample)
+
+    def _exits(self, rng: np.random.Generator) -> Callable[[int, int], tuple[IntArray, IntArray, IntArray, IntArray]]:
+        """Return what draws exits, confident sets, right answers and samples of so many frames from a place on."""
+        model = self.spec.exits
+        if isinstance(model, ExitConfidences):
+            rows, found = RowSampler(model, rng, len(self.decisions.exit)), self.decisions
+
+            def from_table(_: int, count: int) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+                row = rows.draw(count)
+                return found.exit[row], found.confident[row], found.correct[row], row
+
+            return from_table
+        sampler = ExitSampler(model, rng, self.traces.exit)
+        confident = self.traces.confident
+        return lambda begin, count: (sampler.draw(count), confident[begin : begin + count], NOTHING, NOTHING)
 
     def _noise(self, rng: np.random.Generator, count: int) -> IntArray:
         shape = (count, self.n_segments)
