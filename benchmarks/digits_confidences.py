@@ -5,8 +5,8 @@ on one installation (another build of numpy's linear algebra may round different
 the data: 1,797 handwritten digits of 8 x 8 pixels (UCI, optical recognition of handwritten digits). No test needs it.
 
 The network: three layers of 6, 32 and 128 units (ReLU), each fed with the picture and the layer before, a linear
-classifier after each, all trained together on the sum of their cross-entropies. 797 digits to train; two splits of 500 that training never sees: ``calibration``, to choose
-thresholds on, and ``test``, to judge them on.
+classifier after each, all trained together on the sum of their cross-entropies. 797 digits to train; two splits of 500
+that training never sees: ``calibration``, to choose thresholds on, and ``test``, to judge them on.
 """
 
 from __future__ import annotations
@@ -66,9 +66,7 @@ class Net:
     def _adam(self, slopes: list[Array]) -> None:
         self._steps += 1
         rate = RATE * np.sqrt(1 - 0.999**self._steps) / (1 - 0.9**self._steps)
-        for parameter, (first, second), slope in zip(
-            (*self.weights, *self.biases), self._moments, slopes, strict=True
-        ):
+        for parameter, (first, second), slope in zip((*self.weights, *self.biases), self._moments, slopes, strict=True):
             first += 0.1 * (slope - first)
             second += 0.001 * (slope**2 - second)
             parameter -= rate * first / (np.sqrt(second) + 1e-8)

@@ -16,6 +16,7 @@ from eesim.errors import EesimError, InputError
 COMMANDS = {
     "run": "simulate one scenario",
     "explore": "search mappings, clocks, exits and limits for the best design, with the proof or the gap",
+    "thresholds": "search exit thresholds on per-sample confidences, exactly, beside the published baseline",
     "show": "look at a board, a network or a resolved scenario",
     "check": "lint scenario, board, network and profile files",
     "doctor": "self-test: versions, caches, and whether the two engines agree here",
