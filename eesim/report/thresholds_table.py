@@ -56,7 +56,7 @@ def _print_exits(found: ThresholdSearch, console: Console) -> None:
 
 
 def _cost(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.6g}"
+    return "n/a" if value is None else f"{value:.5g}"
 
 
 def _print_row(say: object, name: str, measured: Measured) -> None:
@@ -104,7 +104,7 @@ def _print_baseline(found: ThresholdSearch, baseline: Baseline, console: Console
     console.print("\n[bold]Published baseline: shortest path, exits taken to be independent[/]")
     console.print(f"{setting} ({graph})", highlight=False, markup=False)
     table = Table(box=None, pad_edge=False)
-    for column in ("", "accuracy", f"cost, {found.unit}", *(f"{name}, %" for name in found.exits), "weighted"):
+    for column in ("", "accuracy", f"cost, {found.unit}", *(f"{name} %" for name in found.exits), "weighted"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
     weights = baseline.weighted
     rows = [("predicted", baseline.predicted, weights["predicted"]), ("true", baseline.actual, weights["actual"])]

@@ -16,7 +16,6 @@ from eesim.thresholds.outcome import Baseline, Independence, Measured, measure
 from eesim.thresholds.shortest_path import Independent, shortest_path
 from eesim.thresholds.task import Task
 
-
 MOST_SETTINGS = 20_000
 
 

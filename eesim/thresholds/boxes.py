@@ -77,7 +77,7 @@ def search_boxes(cascade: Cascade, levels: Levels, goal: Goal, *, boxes: int, co
         if lowest * SLACK >= _incumbent(table, goal):
             break
         heapq.heappop(open_)
-        if work_of(high - low + 1, cascade.n_samples) <= counted:
+        if (low == high).all() or work_of(high - low + 1, cascade.n_samples) <= counted:
             table.add(low, high)
             continue
         for part in bound.split(low, high):

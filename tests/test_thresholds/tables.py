@@ -1,0 +1,36 @@
+"""Tables of confidences for tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from hypothesis import strategies as st
+
+from eesim.thresholds.cascade import Cascade
+
+ROOT = Path(__file__).parents[2]
+DIGITS = ROOT / "scenarios" / "digits_psoc6.yaml"
+TABLE = ROOT / "scenarios" / "confidences" / "digits_mlp.csv"
+
+
+def correlated(n: int, exits: int, *, seed: int, rank: float, digits: int = 3) -> Cascade:
+    """Samples with a common difficulty: ``rank`` 0 makes exits independent, 1 the same; costs grow with depth."""
+    rng = np.random.default_rng(seed)
+    common, own = rng.random((n, 1)), rng.random((n, exits))
+    ease = np.where(rng.random((n, exits)) < rank, common, own)
+    skill = np.linspace(0.6, 0.95, exits)
+    confidence = np.round(np.clip(ease * 0.6 + 0.4, 0, 1), digits)[:, :-1]
+    correct = ease > 1 - skill
+    return Cascade(confidence, correct, np.array([(k + 1) ** 2 * 10 for k in range(exits)], np.int64))
+
+
+@st.composite
+def cascades(draw: st.DrawFn, most_early: int = 3) -> Cascade:
+    """Small tables with many ties, and costs in any order."""
+    n, early = draw(st.integers(1, 12)), draw(st.integers(1, most_early))
+    grid = st.sampled_from([0.1, 0.25, 0.5, 0.75, 1.0])
+    confidence = [[draw(grid) for _ in range(early)] for _ in range(n)]
+    correct = [[draw(st.booleans()) for _ in range(early + 1)] for _ in range(n)]
+    cost = [draw(st.integers(0, 9)) for _ in range(early + 1)]
+    return Cascade(np.array(confidence), np.array(correct, np.bool_), np.array(cost, np.int64))
