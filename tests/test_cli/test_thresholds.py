@@ -115,3 +115,16 @@ def test_check_knows_the_section() -> None:
     done = eesim("check", DIGITS, "--set", "thresholds.levels=some")
     assert done.status == 2
     assert "thresholds.levels: must be all, a whole number, a list or a mapping" in done.err
+
+
+def test_thresholds_that_are_not_there_yet_can_be_searched(tmp_path: Path) -> None:
+    data = yaml.safe_load(DIGITS.read_text())
+    del data["mapping"]["thresholds"]
+    data["stream"]["exits"]["path"] = str(TABLE)
+    path = tmp_path / "open.yaml"
+    path.write_text(yaml.safe_dump(data))
+    refused = eesim("run", path, *FEW)
+    assert refused.status == 2
+    assert "how confident must exit1, exit2 be to answer? (`eesim thresholds` finds out)" in refused.err
+    found, known = (eesim("thresholds", name, *FEW, "--json").json() for name in (path, DIGITS))
+    assert found["thresholds"] == known["thresholds"]
