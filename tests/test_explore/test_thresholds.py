@@ -131,6 +131,18 @@ def test_branch_and_bound_finds_what_enumeration_finds(path: Path) -> None:
     assert cut.describe()["mean_latency"] == every.describe()["mean_latency"]
 
 
+def test_a_search_does_not_go_on_with_another_table(tmp_path: Path, path: Path) -> None:
+    copy = tmp_path / "c.csv"
+    copy.write_bytes(path.read_bytes())
+    exits = {"kind": "confidences", "path": str(copy)}
+    changes = {"stream.exits": exits, "mapping.thresholds": 0.7, "explore": {"thresholds": [0.5, 0.9]}}
+    before = eesim.explore(camera({**FAR_APART, **changes}), confirm=False)
+    rows = copy.read_text().splitlines()
+    copy.write_text("\n".join(rows[:-1]) + "\n")
+    after = eesim.explore(camera({**FAR_APART, **changes}), confirm=False)
+    assert before.provenance["parts_sha256"] != after.provenance["parts_sha256"]
+
+
 def test_thresholds_need_confidences() -> None:
     with pytest.raises(InputError, match=r"needs stream\.exits of kind confidences, not counts"):
         eesim.explore(camera({"explore": {"thresholds": [0.5, 0.9]}}))
