@@ -131,7 +131,7 @@ def test_branch_and_bound_finds_what_enumeration_finds(path: Path) -> None:
     assert cut.describe()["mean_latency"] == every.describe()["mean_latency"]
 
 
-def test_a_search_does_not_go_on_with_another_table(tmp_path: Path, path: Path) -> None:
+def test_the_table_is_part_of_what_a_search_was_run_on(tmp_path: Path, path: Path) -> None:
     copy = tmp_path / "c.csv"
     copy.write_bytes(path.read_bytes())
     exits = {"kind": "confidences", "path": str(copy)}
