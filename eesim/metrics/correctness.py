@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from eesim.base import IntArray
 from eesim.plan.plan import RECORD_COLUMNS, Status
+from eesim.workload.multiplex import UNKNOWN
+
+__all__ = ["UNKNOWN", "AnswerKey"]
 
 FRAME, EXIT, STATUS = (RECORD_COLUMNS.index(name) for name in ("frame", "exit", "status"))
 
@@ -19,33 +22,38 @@ class AnswerKey:
     Parameters
     ----------
     exit_number
-        1-based number, among the network's exits, of each exit that can answer.
+        1-based number, among its network's exits, of each exit that can answer.
     """
 
     def __init__(self, exit_number: Sequence[int]) -> None:
         self._shift = np.array(exit_number, np.int64) - 1
+        self._begins: list[int] = []
+        """First frame of each block of which frames are left, in order."""
         self._blocks: dict[int, IntArray] = {}
         self._left: dict[int, int] = {}
         self._size = 0
 
     def add(self, correct: IntArray) -> None:
-        """Take the bit masks of the next block of frames; all blocks but the last have the same size."""
-        self._size = self._size or len(correct)
-        number = max(self._left, default=-1) + 1
-        self._blocks[number] = correct
-        self._left[number] = len(correct)
+        """Take the bit masks of the next block of frames, `UNKNOWN` where a frame's stream has none."""
+        self._begins.append(self._size)
+        self._blocks[self._size] = correct
+        self._left[self._size] = len(correct)
+        self._size += len(correct)
 
-    def check(self, records: IntArray) -> npt.NDArray[np.bool_]:
-        """Say which of these frames got a right answer, (F,); each frame may be asked for once."""
-        right = np.zeros(len(records), np.bool_)
-        block = records[:, FRAME] // max(self._size, 1)
-        for number in np.unique(block):
+    def check(self, records: IntArray) -> IntArray:
+        """Say which of these frames got a right answer, (F,): 1 or 0, or `UNKNOWN`; each may be asked for once."""
+        right = np.zeros(len(records), np.int64)
+        block = np.searchsorted(self._begins, records[:, FRAME], side="right") - 1
+        for begin, number in [(self._begins[b], b) for b in np.unique(block)]:
             mine = np.flatnonzero(block == number)
-            masks = self._blocks[int(number)][records[mine, FRAME] - number * self._size]
+            masks = self._blocks[begin][records[mine, FRAME] - begin]
             answered = records[mine, STATUS] == Status.ANSWERED
             shift = self._shift[np.where(answered, records[mine, EXIT], 0)]
-            right[mine] = answered & (masks >> shift & 1).astype(np.bool_)
-            self._left[int(number)] -= len(mine)
-            if not self._left[int(number)]:
-                del self._blocks[int(number)]
+            right[mine] = np.where(masks == UNKNOWN, UNKNOWN, answered & (masks >> shift & 1))
+            self._left[begin] -= len(mine)
+            if not self._left[begin]:
+                self._forget(begin)
         return right
+
+    def _forget(self, begin: int) -> None:
+        del self._blocks[begin], self._left[begin], self._begins[bisect_right(self._begins, begin) - 1]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,13 +19,23 @@ from eesim.mapping.policy import PRESETS, Policy, PolicyChange, resolve_policy
 from eesim.overrides import Override, apply_overrides, parse_overrides
 from eesim.scenario.checks import notes_of, short_traces, stream_problems, unprofiled, unroutable
 from eesim.scenario.library import find_board, find_network, shown
-from eesim.scenario.spec import ScenarioSpec
+from eesim.scenario.requirements import Requirements
+from eesim.scenario.spec import ScenarioSpec, StreamEntries
+from eesim.scenario.streams import (
+    notes_together,
+    only,
+    problems_between,
+    problems_of_all,
+    stream_documents,
+    stream_names,
+)
 from eesim.spec import Spec, validate_document
 from eesim.wording import DataPath
 from eesim.workload.confidences import Decisions, ExitConfidences, decide
+from eesim.workload.multiplex import Multiplexed, multiplexed
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
-from eesim.workload.stream import Stream, Traces
+from eesim.workload.stream import Frames, Stream, Traces
 from eesim.yamldoc import load_document
 
 T = TypeVar("T")
@@ -56,6 +66,13 @@ class Scenario:
         What the user should know (inputs without effect, estimates).
     document
         The scenario's document, with positions.
+    members
+        Where several streams share the platform, a scenario of each alone; network, profile, mapping, policy and traces
+        above are then the first one's.
+    names
+        Name of each of them.
+    number
+        Which of the streams this scenario is of.
     """
 
     spec: ScenarioSpec
@@ -69,11 +86,19 @@ class Scenario:
     files: Mapping[str, str]
     notes: tuple[str, ...]
     document: Document
+    members: tuple[Scenario, ...] = ()
+    names: tuple[str, ...] = ()
+    number: int = 0
+
+    @property
+    def streams(self) -> tuple[Scenario, ...]:
+        """A scenario of each stream: itself, if there are not several."""
+        return self.members or (self,)
 
     @property
     def stream(self) -> Stream:
-        """The stream, ready to be drawn."""
-        return Stream(self.spec.stream, self.traces, len(self.network.segments), self._decisions)
+        """The stream, ready to be drawn; the first one, if there are several."""
+        return Stream(self.spec.stream, self.traces, len(self.network.segments), self.number, self._decisions)
 
     @cached_property
     def _decisions(self) -> Decisions:
@@ -82,14 +107,29 @@ class Scenario:
             return Decisions()
         return decide(self.traces.samples, self.mapping.thresholds, self.mapping.enabled_exits)
 
+    @property
+    def trace_frames(self) -> int:
+        """Frames after which the stream ends with its (shorter) trace; 0 if it has none."""
+        return min((len(trace) for trace in (self.traces.arrival_ns, self.traces.exit) if len(trace)), default=0)
+
     @cached_property
     def n_frames(self) -> int:
-        """Frames of one replication."""
+        """Frames of one replication, of all streams together."""
         if self.spec.run.frames is not None:
             return self.spec.run.frames
-        traces = (self.traces.arrival_ns, self.traces.exit, self.traces.samples.correct)
-        lengths = [len(trace) for trace in traces if len(trace)]
-        return min(lengths, default=DEFAULT_FRAMES)
+        lengths = [member.trace_frames for member in self.streams]
+        if not self.members:
+            # A table of confidences starts again at its end: one pass is what a stream alone takes of it.
+            lengths = [min((n for n in (*lengths, len(self.traces.samples.correct)) if n), default=0)]
+        return sum(lengths) if all(lengths) else DEFAULT_FRAMES
+
+    def blocks(self, n_frames: int, *, seed: int, replication: int) -> Iterator[Frames | Multiplexed]:
+        """Draw the first ``n_frames`` frames of one replication, of all streams together, in blocks."""
+        if not self.members:
+            return self.stream.blocks(n_frames, seed=seed, replication=replication)
+        limits = [member.trace_frames or n_frames for member in self.members]
+        streams = [member.stream for member in self.members]
+        return multiplexed(streams, limits, n_frames, seed=seed, replication=replication)
 
 
 class Collector:
@@ -127,6 +167,8 @@ _SHORT_FOR: dict[DataPath, str] = {("board",): "extends", ("network",): "extends
 
 def _expand(path: DataPath, value: Any) -> dict[str, Any] | None:
     """``board: NAME`` is short for ``{extends: NAME}``, ``policy: NAME`` for ``{preset: NAME}``."""
+    if len(path) == 3 and path[0] == "streams":
+        path = path[2:]
     key = _SHORT_FOR.get(path)
     return {key: value} if key and isinstance(value, str) else None
 
@@ -177,6 +219,57 @@ def resolve(document: Document, beside: Path) -> Scenario:
     InputError
         If anything is wrong, with everything that is.
     """
+    if isinstance(document.data, dict) and document.get(("streams",)):
+        return _resolve_streams(document, beside)
+    return _resolve_one(document, beside)
+
+
+def _resolve_streams(document: Document, beside: Path) -> Scenario:
+    """Check a scenario of several streams: each as if it were alone, then all together."""
+    collect = Collector()
+    written = document.get(("streams",))
+    section = collect.attempt(lambda: validate_document(StreamEntries, only(document, "streams")))
+    if not isinstance(written, list) or not all(isinstance(entry, dict) for entry in written):
+        collect.raise_any()
+    found = []
+    for i, part in enumerate(stream_documents(document, _expand)):
+        found.append(collect.attempt(lambda i=i, part=part: _resolve_one(part, beside, number=i, alone=False)))  # type: ignore[misc]
+    requirements: Requirements | None = Requirements()
+    if document.get(("requirements",)) is not None:
+        requirements = collect.attempt(lambda: validate_document(Requirements, document.sub(("requirements",))))
+    names = stream_names(document)
+    collect.problems += problems_between(document, names, found)
+    members = tuple(member for member in found if member is not None)
+    if requirements is not None and len(members) == len(found):
+        frames = members[0].spec.run.frames
+        collect.problems += problems_of_all(document, requirements, members, frames)
+    collect.raise_any()
+    if section is None or requirements is None:
+        raise AssertionError("a part is missing, but nothing is wrong")
+    first = members[0]
+    own = ("network", "profile")
+    return replace(
+        first,
+        spec=first.spec.model_copy(update={"streams": section.streams, "requirements": requirements}),
+        documents={
+            "scenario": document.data,
+            "board": first.documents["board"],
+            **{f"{key}.{name}": m.documents[key] for name, m in zip(names, members, strict=True) for key in own},
+        },
+        files={
+            "scenario": document.source,
+            "board": first.files["board"],
+            **{f"{key}.{name}": m.files[key] for name, m in zip(names, members, strict=True) for key in own},
+        },
+        notes=notes_together(names, members),
+        document=document,
+        members=members,
+        names=names,
+    )
+
+
+def _resolve_one(document: Document, beside: Path, *, number: int = 0, alone: bool = True) -> Scenario:
+    """Check a scenario of one stream; ``run.frames`` are its own only if it is ``alone``."""
     collect = Collector()
     spec = collect.attempt(lambda: validate_document(ScenarioSpec, document))
     board_file, board_doc = _referenced(document, "board", find_board, beside, collect)
@@ -201,7 +294,7 @@ def resolve(document: Document, beside: Path) -> Scenario:
         if spec.physics.transfers:
             collect.problems += unroutable(document, board, network, mapping)
     traces = collect.attempt(lambda: _traces(spec, beside, network, policy))
-    if traces is not None:
+    if traces is not None and alone:
         collect.problems += short_traces(document, spec, traces)
     collect.raise_any()
     if profile is None or mapping is None or policy is None or traces is None:
@@ -229,8 +322,9 @@ def resolve(document: Document, beside: Path) -> Scenario:
             "network": shown(network_file),
             "profile": shown(profile_file),
         },
-        notes=notes_of(spec, profile, mapping, network, policy),
+        notes=notes_of(spec, profile, mapping, network, policy, traces),
         document=document,
+        number=number,
     )
 
 

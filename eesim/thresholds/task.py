@@ -47,8 +47,12 @@ def make_task(scenario: Scenario) -> Task:
     Raises
     ------
     InputError
-        If the exits do not come from a table of confidences, or files and sections do not fit.
+        If there are several streams, their exits do not come from a table of confidences, or files and sections do not
+        fit.
     """
+    if scenario.members:
+        message = f"{len(scenario.members)} streams share the platform: search the thresholds of each alone"
+        raise InputError([scenario.document.problem(("streams",), message)])
     spec, model = scenario.spec.thresholds, scenario.spec.stream.exits
     if not isinstance(model, ExitConfidences):
         message = f"thresholds are searched on a table of confidences, not on exits of kind {model.kind}"

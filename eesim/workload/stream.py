@@ -16,7 +16,7 @@ from pydantic import Field
 from eesim.base import FULL_SPEED, IntArray
 from eesim.oneof import OneOf
 from eesim.spec import Spec
-from eesim.workload.arrivals import Arrivals, ArrivalSampler
+from eesim.workload.arrivals import Arrivals, ArrivalSampler, mean_rate
 from eesim.workload.confidences import Decisions, ExitConfidences, RowSampler, Samples
 from eesim.workload.exits import Exits, ExitSampler
 
@@ -75,10 +75,21 @@ class Frames(NamedTuple):
     confident: IntArray
     noise_ppm: IntArray
     """(F, segments), or (0, segments) for none."""
+    source: IntArray = NOTHING
+    """(F,) source of each frame, 0-based; empty unless arrivals are superposed."""
     correct: IntArray = NOTHING
     """(F,) bit masks of the exits whose answer would be right, or empty."""
     sample: IntArray = NOTHING
     """(F,) row of each frame's sample in the table of confidences, or empty."""
+
+
+class _Taken(NamedTuple):
+    """Which exits frames take; the columns of `Frames` of the same names."""
+
+    exit: IntArray
+    confident: IntArray
+    correct: IntArray = NOTHING
+    sample: IntArray = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,8 @@ class Stream:
         What its files hold.
     n_segments
         Segments of the network (columns of the noise).
+    number
+        Place among the scenario's streams: each has its own random streams.
     decisions
         What the mapping's thresholds make of the samples of a table of confidences.
     """
@@ -100,32 +113,46 @@ class Stream:
     spec: StreamSpec
     traces: Traces
     n_segments: int
+    number: int = 0
     decisions: Decisions = UNDECIDED
 
     def blocks(self, n_frames: int, *, seed: int, replication: int) -> Iterator[Frames]:
         """Draw ``n_frames`` frames of one replication, in blocks of at most `BLOCK_FRAMES`."""
-        arrivals = ArrivalSampler(self.spec.arrivals, _rng(seed, replication, "arrivals"), self.traces.arrival_ns)
-        draw_exits = self._exits(_rng(seed, replication, "exits"))
-        noise_rng = _rng(seed, replication, "noise")
+        arrivals = ArrivalSampler(self.spec.arrivals, self._rng(seed, replication, "arrivals"), self.traces.arrival_ns)
+        draw_exits = self._exits(self._rng(seed, replication, "exits"))
+        noise_rng = self._rng(seed, replication, "noise")
         for begin in range(0, n_frames, BLOCK_FRAMES):
-            count = min(BLOCK_FRAMES, n_frames - begin)
-            exits, confident, correct, sample = draw_exits(begin, count)
-            yield Frames(arrivals.draw(count), exits, confident, self._noise(noise_rng, count), correct, sample)
+            arrival_ns = arrivals.draw(min(BLOCK_FRAMES, n_frames - begin))
+            taken = draw_exits(begin, arrival_ns)
+            yield Frames(
+                arrival_ns,
+                taken.exit,
+                taken.confident,
+                self._noise(noise_rng, len(arrival_ns)),
+                source=arrivals.sources,
+                correct=taken.correct,
+                sample=taken.sample,
+            )
 
-    def _exits(self, rng: np.random.Generator) -> Callable[[int, int], tuple[IntArray, IntArray, IntArray, IntArray]]:
-        """Return what draws exits, confident sets, right answers and samples of so many frames from a place on."""
+    def _exits(self, rng: np.random.Generator) -> Callable[[int, IntArray], _Taken]:
+        """Return what draws the exits of the frames from a place on, which arrive at given instants."""
         model = self.spec.exits
         if isinstance(model, ExitConfidences):
             rows, found = RowSampler(model, rng, len(self.decisions.exit)), self.decisions
 
-            def from_table(_: int, count: int) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-                row = rows.draw(count)
-                return found.exit[row], found.confident[row], found.correct[row], row
+            def from_table(_: int, arrival_ns: IntArray) -> _Taken:
+                row = rows.draw(len(arrival_ns))
+                return _Taken(found.exit[row], found.confident[row], found.correct[row], row)
 
             return from_table
-        sampler = ExitSampler(model, rng, self.traces.exit)
+        sampler = ExitSampler(model, rng, self.traces.exit, mean_rate(self.spec.arrivals, self.traces.arrival_ns))
         confident = self.traces.confident
-        return lambda begin, count: (sampler.draw(count), confident[begin : begin + count], NOTHING, NOTHING)
+
+        def drawn(begin: int, arrival_ns: IntArray) -> _Taken:
+            count = len(arrival_ns)
+            return _Taken(sampler.draw(count, arrival_ns), confident[begin : begin + count])
+
+        return drawn
 
     def _noise(self, rng: np.random.Generator, count: int) -> IntArray:
         shape = (count, self.n_segments)
@@ -139,7 +166,7 @@ class Stream:
                 return np.zeros((0, self.n_segments), np.int64)
         return np.rint(factor * FULL_SPEED).astype(np.int64)
 
-
-def _rng(seed: int, replication: int, purpose: str) -> np.random.Generator:
-    key = (replication, _PURPOSES[purpose])
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+    def _rng(self, seed: int, replication: int, purpose: str) -> np.random.Generator:
+        # The first stream draws what it would draw if it were the only one.
+        key = (replication, _PURPOSES[purpose], *([self.number] if self.number else []))
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))

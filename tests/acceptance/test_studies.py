@@ -91,3 +91,17 @@ def test_mapping_exits_and_thresholds_together() -> None:
     assert found.space.size == 21_632
     assert found.certificate.kind == "proven front"
     assert {found.describe(row)["mapping"] for row in range(len(found.found.genomes))} == {"FFFFF"}
+
+
+def test_what_correlated_difficulty_does() -> None:
+    study = runpy.run_path(str(ROOT / "scenarios" / "studies" / "correlated_difficulty.py"))
+    page = (ROOT / "docs" / "streams.md").read_text(encoding="utf-8")
+    told = page.split("<!-- study: correlated difficulty -->")[1].strip().split("\n\n")[0].splitlines()
+    shuffled, correlated = (study["run"](60, lag_1, 20) for lag_1 in (0.0, 0.5))
+    assert told[:2] == study["table"]([])[:2]
+    row = told[-1].split(" | ")
+    assert row[:3] == ["| 60 fps", study["words"](shuffled, shuffled), study["words"](correlated, shuffled)]
+    # The tail differs with certainty; the mean shares do not differ at all.
+    assert study["p_value"](correlated, shuffled) < 1e-12
+    assert correlated.p99_ms.ci_low > shuffled.p99_ms.ci_high
+    assert shuffled.shares == correlated.shares == (0.8222, 0.1015, 0.0294, 0.0469)
