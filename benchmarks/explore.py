@@ -318,7 +318,8 @@ def cost_of_lowering(targets: Targets, rounds: int) -> None:
     never = np.zeros(0, np.int64)
 
     def simulate(frames: int) -> float:
-        stream = evaluator.arrival[:frames].copy(), evaluator.exits[:frames].copy()
+        exits = evaluator.exits[None, :frames].astype(np.int16)
+        stream = evaluator.arrival[:frames].copy(), np.zeros(n, np.int64), exits, evaluator.bank.correct
         begin = time.perf_counter()
         cr.run_candidates(tables, *genes, *stream, 0, evaluator_module.NEVER_LATE, never, 2**40, memory, out)
         return (time.perf_counter() - begin) / n

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eesim import explore
+    from eesim import explore, thresholds
     from eesim.errors import InputError, Problem, SimulationDeadlock
     from eesim.evaluate import run
     from eesim.fitting.exit_fit import ExitFit
@@ -37,8 +37,12 @@ __all__ = [
     "lower",
     "run",
     "shared_difficulty_of",
+    "thresholds",
     "validate_runs",
 ]
+
+_MODULES = ("explore", "thresholds")
+"""Modules that are also functions."""
 
 _HOMES = {
     "ExitFit": "eesim.fitting.exit_fit",
@@ -61,12 +65,12 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import public names when they are first used: the command line must start without numba and pandas."""
-    if name != "explore" and name not in _HOMES:
+    if name not in _MODULES and name not in _HOMES:
         raise AttributeError(f"module 'eesim' has no attribute {name!r}")
     from importlib import import_module
 
-    if name == "explore":
-        return import_module("eesim.explore")
+    if name in _MODULES:
+        return import_module(f"eesim.{name}")
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

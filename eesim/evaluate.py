@@ -13,6 +13,7 @@ import numpy as np
 from eesim.base import FloatArray, IntArray
 from eesim.engine.simulate import EngineName, drive, make_engine
 from eesim.metrics.bounds import bounds
+from eesim.metrics.correctness import AnswerKey
 from eesim.metrics.observe import BATCHES, Observation, Observer
 from eesim.metrics.replication import Replication, batch_metrics, replication_metrics
 from eesim.metrics.requirements import Verdict, judge
@@ -24,6 +25,7 @@ from eesim.provenance import provenance
 from eesim.scenario.load import Scenario
 from eesim.scenario.stream_checks import memory_frames
 from eesim.workload.arrivals import ClosedLoop, mean_rate
+from eesim.workload.confidences import ExitConfidences
 from eesim.workload.exits import alternatives_of
 
 SNAPSHOTS = 64
@@ -107,8 +109,10 @@ def _observe_all(job: _Job, count: int) -> list[Observation]:
         return list(pool.map(lambda r: _observe(job, r), range(count)))
 
 
-def _blocks(job: _Job, replication: int, n_frames: int) -> Iterator[Draws]:
+def _blocks(job: _Job, replication: int, n_frames: int, key: AnswerKey | None = None) -> Iterator[Draws]:
     for frames in job.scenario.blocks(n_frames, seed=job.seed, replication=replication):
+        if key is not None:
+            key.add(frames.correct)
         yield job.lowered.draws(frames)
 
 
@@ -117,6 +121,8 @@ def _observe(job: _Job, replication: int) -> Observation:
     warmup = scenario.spec.run.warmup
     stop_at = min(int(warmup), n - 1) if isinstance(warmup, int) else 0
     step = max(n // SNAPSHOTS, 1)
+    by_sample = any(isinstance(member.spec.stream.exits, ExitConfidences) for member in scenario.streams)
+    key = AnswerKey(job.lowered.labels.exit_number) if by_sample else None
     observer = Observer(
         n,
         job.lowered.plan.n_exits,
@@ -126,10 +132,11 @@ def _observe(job: _Job, replication: int) -> Observation:
         batches=job.batches,
         step=step,
         by_stream=bool(scenario.members),
+        key=key,
     )
     end = drive(
         make_engine(job.engine, job.lowered.plan),
-        _blocks(job, replication, n),
+        _blocks(job, replication, n, key),
         observer,
         step=step,
         stop_at=stop_at,
@@ -159,7 +166,7 @@ def _result(job: _Job, observations: list[Observation], log: IntArray | None) ->
     plan, labels = lowered.plan, lowered.labels
     right = [accuracy_table(member) for member in scenario.streams]
     measured = [replication_metrics(plan, labels, o, right) for o in observations]
-    batches = [batch_metrics(tally, plan, labels) for tally in observations[0].batches if tally.frames]
+    batches = [batch_metrics(tally, plan, labels, right) for tally in observations[0].batches if tally.frames]
     estimates = combine(measured, batches, scenario.spec.run.confidence)
     shares = np.array([estimates[f"exit_share.{name}"].value or 0.0 for name in lowered.labels.exits])
     result = Result(
@@ -175,14 +182,14 @@ def _result(job: _Job, observations: list[Observation], log: IntArray | None) ->
         records=tuple(o.frames for o in observations if o.frames is not None) if job.keep else None,
         log=log,
         provenance=provenance(
-            scenario.documents, scenario.files, _trace_digests(scenario), seed=job.seed, replications=len(observations)
+            scenario.documents, scenario.files, trace_digests(scenario), seed=job.seed, replications=len(observations)
         ),
     )
     return replace(result, notes=(*scenario.notes, *_notes(result, measured)))
 
 
 def accuracy_table(scenario: Scenario) -> FloatArray | None:
-    """Share of right answers at each level and exit of a stream, (A + 1, exits); None if unknown."""
+    """Share of right answers at each level and exit, (A + 1, exits); None if unknown, or known answer by answer."""
     exits = scenario.spec.stream.exits
     alternatives = alternatives_of(exits)
     rows = [exits.accuracy, *(level.accuracy for level in alternatives)]
@@ -211,12 +218,17 @@ def _servers(result: Result) -> list[int]:
     ]
 
 
-def _trace_digests(scenario: Scenario) -> dict[str, str]:
-    return {
-        f"trace_{name}": hashlib.sha256(array.tobytes()).hexdigest()
-        for name, array in scenario.traces._asdict().items()
-        if len(array)
-    }
+def trace_digests(scenario: Scenario) -> dict[str, str]:
+    """SHA-256 of what each of the files of the stream (or of each of the streams) holds."""
+    found = {}
+    for stream, member in zip(scenario.names or ("",), scenario.streams, strict=True):
+        read = member.traces._asdict()
+        read |= read.pop("samples")._asdict()
+        for name, array in read.items():
+            if len(array):
+                key = f"trace_{name}.{stream}" if stream else f"trace_{name}"
+                found[key] = hashlib.sha256(array.tobytes()).hexdigest()
+    return found
 
 
 def _notes(result: Result, measured: list[Replication]) -> list[str]:

@@ -18,6 +18,7 @@ from eesim.errors import EesimError, InputError
 COMMANDS = {
     "run": "simulate one scenario",
     "explore": "search mappings, clocks, exits and limits for the best design, with the proof or the gap",
+    "thresholds": "search exit thresholds on per-sample confidences, exactly, beside the published baseline",
     "init": "write a commented scenario to start from",
     "import": "turn foreign measurements (logs, tables) into eesim's own tables",
     "calibrate": "fit the board's physical terms to measured runs",

@@ -66,6 +66,7 @@ class BranchAndBound(Search):
         self._bounds = PartialBounds(evaluator)
         self._metric = OBJECTIVES[names[0]][0]
         self._limits = [limit for limit in evaluator.limits if limit.is_ceiling]
+        self._floors = [limit for limit in evaluator.limits if limit.metric == "accuracy"]
         n = len(evaluator.n_alleles)
         segments = evaluator.space.n_segments
         # What all bounds depend on first (policy, queues, exits, clocks), then the segments along the chain.
@@ -153,6 +154,9 @@ class BranchAndBound(Search):
         for limit in self._limits:
             if limit.metric in metrics:
                 good &= metrics[limit.metric] * SLACK <= limit.limit
+        for limit in self._floors:
+            if limit.metric in metrics:
+                good &= metrics[limit.metric] >= limit.limit * SLACK
         complete = (children >= 0).all(axis=1)
         good[complete] &= self.problem.is_allowed(children[complete])
         return values, good

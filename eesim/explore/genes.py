@@ -42,7 +42,7 @@ class Columns:
             np.array([pe.opps.frequencies.index(clock) for clock in gene.alleles])
             for gene, pe in zip(clocks, board.pes.values(), strict=True)
         ]
-        self._exit = [np.array(gene.alleles, np.int64) for gene in space.genes[space.n_segments + space.n_pes : -3]]
+        self._exit = [np.array(gene.alleles, np.int64) for gene in space.genes[space.exit_genes]]
         self._limits = [
             np.array([UNBOUNDED if limit == "unbounded" else int(limit) for limit in gene.alleles], np.int64)
             for gene in space.genes[-3:-1]

@@ -1,8 +1,8 @@
 """The design space: genes, alleles, and how a genome becomes a scenario.
 
-A genome is a row of small integers: the PE of each segment, the operating point of each PE, each switchable exit, the
-limit of frames in flight, the capacity of the queue, the policy. Genes with one allele are kept: positions never
-move.
+A genome is a row of small integers: the PE of each segment, the operating point of each PE, each switchable exit, its
+threshold (where exits come from a table of confidences), the limit of frames in flight, the capacity of the queue, the
+policy. Genes with one allele are kept: positions never move.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from eesim.mapping.policy import Policy, PolicyChange, resolve_policy
 from eesim.scenario.explore import ExploreSpec
 from eesim.scenario.load import Scenario
 from eesim.units import format_frequency
+from eesim.workload.confidences import ExitConfidences
 
 UNLIMITED = "unbounded"
 
@@ -44,7 +45,8 @@ class Space:
     scenario
         What does not vary.
     genes
-        Segments, then PEs' clocks, then exits, then ``frames_in_flight``, ``queue_capacity``, ``policy``.
+        Segments, then PEs' clocks, then early exits, then their thresholds (if there are any), then
+        ``frames_in_flight``, ``queue_capacity``, ``policy``.
     forbid, require
         Combinations of gene index to allele indices.
     """
@@ -74,6 +76,22 @@ class Space:
         """Number of PEs: the genes that follow the segments."""
         return len(self.scenario.board.pes)
 
+    @cached_property
+    def exit_genes(self) -> slice:
+        """Genes of the early exits."""
+        first = self.n_segments + self.n_pes
+        return slice(first, first + len(self.scenario.network.exit_names) - 1)
+
+    @cached_property
+    def threshold_genes(self) -> slice:
+        """Genes of the early exits' thresholds; none where exits do not come from a table of confidences."""
+        return slice(self.exit_genes.stop, len(self.genes) - 3)
+
+    @cached_property
+    def exit_and_threshold_genes(self) -> IntArray:
+        """Places of the genes that decide which exit a sample takes."""
+        return np.arange(self.exit_genes.start, self.threshold_genes.stop)
+
     def is_allowed(self, genomes: IntArray) -> npt.NDArray[np.bool_]:
         """Whether genomes keep the forbidden and required combinations, (n,)."""
         good = np.ones(len(genomes), bool)
@@ -102,6 +120,7 @@ class Space:
         mapping, policy = scenario.mapping, scenario.policy
         wanted: list[Any] = [*mapping.pes, *mapping.pe_opp_hz.values()]
         wanted += [mapping.enabled_exits[i] for i in range(len(scenario.network.exit_names) - 1)]
+        wanted += mapping.thresholds if self.genes[self.threshold_genes] else ()
         wanted += [policy.frames_in_flight, policy.queue.capacity, self._written_policy(policy)]
         if any(value not in gene.alleles for value, gene in zip(wanted, self.genes, strict=True)):
             return None
@@ -125,18 +144,21 @@ class Space:
         picked = [gene.alleles[int(allele)] for gene, allele in zip(self.genes, genome, strict=True)]
         pes = picked[: self.n_segments]
         clocks = picked[self.n_segments : self.n_segments + self.n_pes]
-        exits = picked[self.n_segments + self.n_pes : -3]
+        exits, thresholds = picked[self.exit_genes], picked[self.threshold_genes]
         in_flight, queue, policy = picked[-3:]
         single = all(len(pe) == 1 for pe in board.pes)
         segments: Any = "".join(pes) if single else dict(zip(names, pes, strict=True))
         on = [name for name, enabled in zip(self.scenario.network.exit_names, exits, strict=False) if enabled]
         written = policy.model_dump(exclude_none=True) if isinstance(policy, PolicyChange) else {"preset": policy}
         full = self.scenario.policy.queue.full
+        limits = zip(self.scenario.network.exit_names, thresholds, strict=False)
+        known = {name: threshold for name, threshold in limits if isfinite(threshold)}
         return {
             ("mapping", "segments"): segments,
             # All of them: a PE that runs nothing may still host a driver thread or clock a transfer.
             ("mapping", "opp"): {pe: format_frequency(clock) for pe, clock in zip(board.pes, clocks, strict=True)},
             ("mapping", "exits"): [*on, self.scenario.network.exit_names[-1]],
+            **({("mapping", "thresholds"): known} if known else {}),
             ("policy",): {
                 **written,
                 "frames_in_flight": in_flight,
@@ -169,6 +191,7 @@ def build_space(scenario: Scenario, spec: ExploreSpec) -> Space:
         *_segment_genes(scenario, spec, complain),
         *_clock_genes(scenario, spec, complain),
         *_exit_genes(scenario, spec, complain),
+        *_threshold_genes(scenario, spec, complain),
         Gene("frames_in_flight", spec.frames_in_flight or (scenario.policy.frames_in_flight,)),
         Gene("queue_capacity", spec.queue_capacity or (scenario.policy.queue.capacity,)),
         Gene("policy", spec.policy or (scenario.spec.policy,)),
@@ -226,6 +249,28 @@ def _exit_genes(scenario: Scenario, spec: ExploreSpec, complain: Any) -> list[Ge
     return [
         Gene(f"exit.{name}", (True, False) if name in free else (on,)) for name, on in zip(names, own, strict=False)
     ]
+
+
+def _threshold_genes(scenario: Scenario, spec: ExploreSpec, complain: Any) -> list[Gene]:
+    names, written = scenario.network.exit_names[:-1], spec.thresholds
+    if not isinstance(scenario.spec.stream.exits, ExitConfidences):
+        if written is not None:
+            kind = scenario.spec.stream.exits.kind
+            complain(("thresholds",), f"needs stream.exits of kind confidences, not {kind}")
+        return []
+    table = written if isinstance(written, dict) else dict.fromkeys(names, written)
+    for name in table:
+        if name not in names:
+            message = f"network {scenario.network.name} has no early exit {name!r}"
+            complain(("thresholds", name), message, suggest(name, names))
+    free = set(names) if spec.exits == "any" else set(spec.exits or ())
+    genes = []
+    for name, own, on in zip(names, scenario.mapping.thresholds, scenario.mapping.enabled_exits, strict=False):
+        alleles = tuple(dict.fromkeys(float(value) for value in table.get(name) or (own,)))
+        if (on or name in free) and not all(map(isfinite, alleles)):
+            complain(("thresholds", name), "missing: the exit may be enabled, but has no threshold")
+        genes.append(Gene(f"threshold.{name}", alleles))
+    return genes
 
 
 def _combinations(

@@ -10,6 +10,7 @@ import numpy as np
 
 from eesim.base import IntArray
 from eesim.engine.protocol import Counters
+from eesim.metrics.correctness import UNKNOWN, AnswerKey
 from eesim.metrics.histogram import EXACT_LIMIT, Histogram
 from eesim.metrics.statistics import mser5
 from eesim.plan.plan import NEVER, RECORD_COLUMNS, Status
@@ -52,6 +53,8 @@ class Tally:
         Totals of each stream by itself, if asked for.
     taken
         (exit, level) to the number of answers there.
+    right
+        Exit to the number of right answers there; only exits of streams whose answers are known one by one.
     """
 
     def __init__(
@@ -73,13 +76,17 @@ class Tally:
         self.first_arrival_ns = -1
         self.last_arrival_ns = -1
         self.taken: Counter[tuple[int, int]] = Counter()
+        self.right: Counter[int] = Counter()
         self._deadlines_ns = np.array([NEVER if d is None else d for d in deadlines_ns], np.int64)
         self.streams = [Tally(n_exits, deadlines_ns, limit) for _ in deadlines_ns] if by_stream else []
 
-    def add(self, records: IntArray) -> None:
-        """Count frames, in the order in which they ended."""
+    def add(self, records: IntArray, right: IntArray | None = None) -> None:
+        """Count frames, in the order in which they ended, and right answers, where they are known (`AnswerKey`)."""
         for g, stream in enumerate(self.streams):
-            stream.add(records[records[:, STREAM] == g])
+            mine = records[:, STREAM] == g
+            stream.add(records[mine], None if right is None else right[mine])
+        if right is not None:
+            self._count_right(records[:, EXIT], right)
         answers = records[records[:, STATUS] == Status.ANSWERED]
         self.dropped += len(records) - len(answers)
         if not len(answers):
@@ -103,6 +110,11 @@ class Tally:
         self.first_arrival_ns = min(self.first_arrival_ns, int(answers[:, ARRIVAL].min()))
         self.last_answer_ns = int(answers[-1, FINISH])
         self.last_arrival_ns = max(self.last_arrival_ns, int(answers[:, ARRIVAL].max()))
+
+    def _count_right(self, exits: IntArray, right: IntArray) -> None:
+        judged = right != UNKNOWN
+        for exit_ in np.unique(exits[judged]):
+            self.right[int(exit_)] += int(right[judged & (exits == exit_)].sum())
 
     @property
     def frames(self) -> int:
@@ -154,6 +166,8 @@ class Observer:
         Frames between snapshots: an automatic warm-up ends at one of them.
     by_stream
         Tally each stream by itself, too.
+    key
+        Knows which answers are right; None if nobody does.
     """
 
     def __init__(
@@ -167,9 +181,11 @@ class Observer:
         batches: bool,
         step: int = 1,
         by_stream: bool = False,
+        key: AnswerKey | None = None,
     ) -> None:
         self._n_frames = n_frames
         self._step = step
+        self._key = key
         self._keep = keep
         self._kept: list[IntArray] = []
         self._pilot: list[IntArray] = []
@@ -212,14 +228,17 @@ class Observer:
         self._count(seen)
 
     def _count(self, records: IntArray) -> None:
-        measured = records[records[:, FRAME] >= (self._cut or 0)]
-        self._tally.add(measured)
+        counts = records[:, FRAME] >= (self._cut or 0)
+        measured = records[counts]
+        right = None if self._key is None else self._key.check(records)[counts]
+        self._tally.add(measured, right)
         if not self._batches:
             return
         span = max(self._n_frames - (self._cut or 0), 1)
         batch = (measured[:, FRAME] - (self._cut or 0)) * BATCHES // span
         for b in np.unique(batch):
-            self._batches[b].add(measured[batch == b])
+            mine = batch == b
+            self._batches[b].add(measured[mine], None if right is None else right[mine])
 
     def finish(self, counters: Counters) -> Observation:
         """The run is over."""

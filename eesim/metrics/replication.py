@@ -78,7 +78,7 @@ def replication_metrics(
         What was seen.
     accuracy
         For each stream, the share of right answers at each level and each exit of its network, (A + 1, exits); None if
-        unknown.
+        unknown, or known answer by answer.
     """
     tally = observation.tally
     values = tally_metrics(tally, labels.exits, plan.n_levels)
@@ -112,9 +112,15 @@ def replication_metrics(
 
 
 def accuracy_of(tally: Tally, plan: Plan, labels: Labels, accuracy: Sequence[FloatArray | None]) -> float:
-    """Share of right answers: answers at each exit and level x accuracy there; dropped frames are not answers."""
-    stream, total = plan.exit_stream, 0.0
+    """Share of right answers; dropped frames are not answers.
+
+    Counted one by one where that is known, else answers at each exit and level x accuracy there.
+    """
+    stream = plan.exit_stream
+    total = sum(tally.right.values()) / tally.answered if tally.answered else 0.0
     for (exit_, level), count in sorted(tally.taken.items()):
+        if exit_ in tally.right:
+            continue
         table = accuracy[stream[exit_]]
         if table is None:
             return NAN
@@ -159,10 +165,12 @@ def levels_of(plan: Plan, number: int) -> int:
     return int((plan.level_up[number] != UNBOUNDED).sum())
 
 
-def batch_metrics(tally: Tally, plan: Plan, labels: Labels) -> dict[str, float]:
+def batch_metrics(tally: Tally, plan: Plan, labels: Labels, accuracy: Sequence[FloatArray | None]) -> dict[str, float]:
     """Metrics of one batch of frames, those of each stream included."""
     out = tally_metrics(tally, labels.exits, plan.n_levels)
+    out["accuracy"] = accuracy_of(tally, plan, labels, accuracy)
     for g, own in enumerate(tally.streams):
         prefix = f"stream.{labels.streams[g]}."
         out |= {prefix + key: value for key, value in stream_metrics(own, plan, labels, g).items()}
+        out[f"{prefix}accuracy"] = accuracy_of(own, plan, labels, accuracy)
     return out

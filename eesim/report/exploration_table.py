@@ -38,6 +38,9 @@ def _others(exploration: Exploration, row: int) -> str:
         if gene.name.startswith("exit.") and not choice[gene.name]
     ]
     said = [f"without {', '.join(off)}"] if off else []
+    thresholds = [gene for gene in exploration.space.genes[exploration.space.threshold_genes] if len(gene.alleles) > 1]
+    names = [(gene, gene.name.removeprefix("threshold.")) for gene in thresholds]
+    said += [f"{name} at {choice[gene.name]:g}" for gene, name in names if name not in off]
     for gene in exploration.space.genes[-3:]:
         if len(gene.alleles) > 1:
             said.append(f"{gene.name.replace('_', ' ')} {choice[gene.name]}")

@@ -54,9 +54,17 @@ def _text(path: Path, text: str) -> Path:
 
 def best_yaml(exploration: Exploration, folder: Path) -> str:
     """Return the best candidate as a scenario that ``eesim run`` takes as it is, from ``folder``."""
-    scenario = exploration.space.scenario
-    data: dict[str, Any] = dict(exploration.best_document.data)
-    beside = Path(scenario.document.source).parent
+    source = Path(exploration.space.scenario.document.source)
+    data = moved_document(dict(exploration.best_document.data), source.parent, folder)
+    head = f"# {exploration.certificate}\n# found by {exploration.algorithm} ({exploration.why})\n"
+    if not exploration.found.is_feasible:
+        head += "# NOT FEASIBLE: the nearest design to the constraints\n"
+    body: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+    return head + body
+
+
+def moved_document(data: dict[str, Any], beside: Path, folder: Path) -> dict[str, Any]:
+    """Rewrite the paths of a scenario's document, relative to ``beside``, so that they hold from ``folder``."""
     for key in ("board", "network"):
         name = data[key].get("extends") if isinstance(data[key], dict) else data[key]
         moved = _moved(name, beside, folder)
@@ -68,11 +76,7 @@ def best_yaml(exploration: Exploration, folder: Path) -> str:
         if "path" in model:
             stream = {**data["stream"], part: {**model, "path": _moved(model["path"], beside, folder)}}
             data["stream"] = stream
-    head = f"# {exploration.certificate}\n# found by {exploration.algorithm} ({exploration.why})\n"
-    if not exploration.found.is_feasible:
-        head += "# NOT FEASIBLE: the nearest design to the constraints\n"
-    body: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
-    return head + body
+    return data
 
 
 def _moved(name: str, beside: Path, folder: Path) -> str:

@@ -9,6 +9,7 @@ from eesim.scenario.load import Scenario
 from eesim.units import format_frequency, format_rate
 from eesim.workload.arrivals import AnyArrivals, ArrivalTrace, ClosedLoop, Periodic, Poisson, Superposed, mean_rate
 from eesim.workload.bursts import Mmpp, OnOff
+from eesim.workload.confidences import ExitConfidences
 from eesim.workload.correlated import CorrelatedExits
 from eesim.workload.exits import AnyExits, ExitCounts, ExitShares, ExitTrace, FixedExit
 from eesim.workload.scenes import RegimeExits, ScheduledExits
@@ -43,6 +44,10 @@ def mapping_words(scenario: Scenario) -> str:
     if not all(mapping.enabled_exits):
         names = zip(scenario.network.exit_names, mapping.enabled_exits, strict=True)
         text += f"; exits in use: {', '.join(name for name, on in names if on)}"
+    if isinstance(scenario.spec.stream.exits, ExitConfidences):
+        used_exits = zip(scenario.network.exit_names, mapping.thresholds, mapping.enabled_exits, strict=False)
+        listed = [f"{name} {threshold:.6g}" for name, threshold, on in used_exits if on]
+        text += f"; thresholds: {', '.join(listed)}" if listed else ""
     return text
 
 
@@ -140,6 +145,10 @@ def _exits(model: AnyExits, scenario: Scenario) -> str:
             return f"every frame takes {scenario.network.exit_names[model.exit - 1]}"
         case ExitTrace():
             return f"exits as in {model.path.name}"
+        case ExitConfidences():
+            part = f" ({model.split})" if model.split else ""
+            order = "in its order" if model.order == "table" else "in random order"
+            return f"{len(scenario.traces.samples.correct):,} samples of {model.path.name}{part} {order}"
         case CorrelatedExits():
             lag_1 = model.lag_1(mean_rate(scenario.spec.stream.arrivals, scenario.traces.arrival_ns))
             return (

@@ -14,13 +14,13 @@ from eesim.scenario.spec import ScenarioSpec
 from eesim.scenario.stream_checks import rateless, stream_notes, timeless, wrong_lengths
 from eesim.wording import DataPath
 from eesim.workload.arrivals import ArrivalTrace, ClosedLoop
-from eesim.workload.exits import Alternative, ExitCounts, ExitShares, ExitTrace, FixedExit, alternatives_of
+from eesim.workload.confidences import MAX_EXITS, ExitConfidences
+from eesim.workload.exits import Alternative, ExitCounts, ExitShares, ExitTrace, FixedExit, alternatives_of, is_judged
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
 from eesim.workload.stream import Traces
 
-MAX_CONFIDENT_EXITS = 62
-"""Sets of confident exits are bit masks in 64-bit integers."""
+MAX_CONFIDENT_EXITS = MAX_EXITS
 
 
 def stream_problems(document: Document, spec: ScenarioSpec, network: Network, policy: Policy | None) -> list[Problem]:
@@ -31,10 +31,13 @@ def stream_problems(document: Document, spec: ScenarioSpec, network: Network, po
     if isinstance(exits, FixedExit) and exits.exit > len(names):
         listed = f"network {network.name} has {len(names)} exits ({', '.join(names)})"
         found.append(document.problem((*here, "exit"), f"there is no exit {exits.exit}: {listed}"))
-    if exits.accuracy is None and spec.requirements.accuracy is not None:
+    if isinstance(exits, ExitConfidences):
+        found += _threshold_problems(document, spec, network)
+    if not is_judged(exits) and spec.requirements.accuracy is not None:
         message = "cannot be judged: stream.exits.accuracy is not given"
         found.append(document.problem(("requirements", "accuracy"), message))
-    if policy is not None and policy.exit_order == "first_confident" and not isinstance(exits, ExitTrace):
+    knows_sets = isinstance(exits, ExitTrace | ExitConfidences)
+    if policy is not None and policy.exit_order == "first_confident" and not knows_sets:
         message = "first_confident needs the set of confident exits of every frame: a trace with columns confident_k"
         found.append(document.problem((*here, "kind"), message))
     if policy is not None and policy.exit_order == "first_confident" and len(names) > MAX_CONFIDENT_EXITS:
@@ -82,6 +85,26 @@ def _level_problems(
 def _only_gives_up(policy: Policy, alternatives: Sequence[Alternative]) -> bool:
     """Whether levels change no threshold: they only say which frames are given up."""
     return policy.adaptive is not None and bool(policy.adaptive.give_up_after) and not alternatives
+
+
+def _threshold_problems(document: Document, spec: ScenarioSpec, network: Network) -> list[Problem]:
+    """Enabled early exits without a threshold, and more exits than a set can hold."""
+    names, given, enabled = network.exit_names, spec.mapping.thresholds, spec.mapping.exits
+    found = []
+    if len(names) > MAX_EXITS:
+        message = f"takes at most {MAX_EXITS} exits, but network {network.name} has {len(names)}"
+        found.append(document.problem(("stream", "exits"), message))
+    wanted = [name for name in names[:-1] if enabled == "all" or name in enabled]
+    if given is None and wanted:
+        message = f"missing: how confident must {', '.join(wanted)} be to answer? (`eesim thresholds` finds out)"
+        found.append(document.problem(("mapping", "thresholds"), message))
+    elif isinstance(given, dict):
+        missing = [name for name in wanted if name not in given]
+        found += [
+            document.problem(("mapping", "thresholds", name), "missing: how confident must the exit be to answer?")
+            for name in missing
+        ]
+    return found
 
 
 def unprofiled(
@@ -158,6 +181,8 @@ def notes_of(
             f"{named}: no effect; these terms are of measured runtimes (policy coup-switch or coup-pipeline, a network "
             "without early exits, a profile taken layer by layer)"
         )
+    if spec.mapping.thresholds is not None and not isinstance(spec.stream.exits, ExitConfidences):
+        notes.append(f"mapping.thresholds has no effect: stream.exits is of kind {spec.stream.exits.kind}")
     static = len(set(zip(mapping.pes, mapping.segment_opp_hz, strict=True))) == len(set(mapping.pes))
     if not spec.physics.dvfs_delay and static:
         notes.append("physics.dvfs_delay has no effect: no PE changes its operating point")

@@ -32,6 +32,7 @@ ObjectiveName = Literal[
 AlgorithmName = Literal["auto", "exhaustive", "branch-and-bound", "ga", "nsga2", "random"]
 Pes = Annotated[tuple[str, ...], Field(min_length=1)]
 Clocks = Annotated[Literal["all"] | Annotated[tuple[FrequencyHz, ...], Field(min_length=1)], OneOf()]
+Confidences = Annotated[tuple[float, ...], Field(min_length=1)]
 Together = Annotated[dict[str, str], Field(min_length=1)]
 
 
@@ -39,13 +40,14 @@ class ExploreSpec(Spec):
     """A design space and what is wanted of it.
 
     ``segments``: PEs that every segment may take, or per segment. ``opp``: clocks per PE. ``exits``: exits that may
-    be switched off. ``forbid``: combinations (segment to PE) that must not occur; ``require``: of each list entry,
-    all must hold.
+    be switched off. ``thresholds``: confidences at which early exits may answer, for all or per exit. ``forbid``:
+    combinations (segment to PE) that must not occur; ``require``: of each list entry, all must hold.
     """
 
     segments: Annotated[Pes | Annotated[dict[str, Pes], Field(min_length=1)], OneOf()] | None = None
     opp: dict[str, Clocks] = {}
     exits: Annotated[Literal["any"] | Annotated[tuple[str, ...], Field(min_length=1)], OneOf()] | None = None
+    thresholds: Annotated[Confidences | Annotated[dict[str, Confidences], Field(min_length=1)], OneOf()] | None = None
     frames_in_flight: Annotated[tuple[PositiveCount, ...], Field(min_length=1)] | None = None
     queue_capacity: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
     policy: Annotated[tuple[PolicyReference, ...], Field(min_length=1)] | None = None

@@ -31,6 +31,7 @@ from eesim.scenario.streams import (
 )
 from eesim.spec import Spec, validate_document
 from eesim.wording import DataPath
+from eesim.workload.confidences import Decisions, ExitConfidences, decide
 from eesim.workload.multiplex import Multiplexed, multiplexed
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
@@ -97,11 +98,18 @@ class Scenario:
     @property
     def stream(self) -> Stream:
         """The stream, ready to be drawn; the first one, if there are several."""
-        return Stream(self.spec.stream, self.traces, len(self.network.segments), self.number)
+        return Stream(self.spec.stream, self.traces, len(self.network.segments), self.number, self._decisions)
+
+    @cached_property
+    def _decisions(self) -> Decisions:
+        """What the mapping's thresholds make of the samples, where the stream has any."""
+        if not isinstance(self.spec.stream.exits, ExitConfidences):
+            return Decisions()
+        return decide(self.traces.samples, self.mapping.thresholds, self.mapping.enabled_exits)
 
     @property
     def trace_frames(self) -> int:
-        """Frames of the (shorter) trace of the stream; 0 if it has none."""
+        """Frames after which the stream ends with its (shorter) trace; 0 if it has none."""
         return min((len(trace) for trace in (self.traces.arrival_ns, self.traces.exit) if len(trace)), default=0)
 
     @cached_property
@@ -110,6 +118,9 @@ class Scenario:
         if self.spec.run.frames is not None:
             return self.spec.run.frames
         lengths = [member.trace_frames for member in self.streams]
+        if not self.members:
+            # A table of confidences starts again at its end: one pass is what a stream alone takes of it.
+            lengths = [min((n for n in (*lengths, len(self.traces.samples.correct)) if n), default=0)]
         return sum(lengths) if all(lengths) else DEFAULT_FRAMES
 
     def blocks(self, n_frames: int, *, seed: int, replication: int) -> Iterator[Frames | Multiplexed]:

@@ -12,6 +12,7 @@ from eesim.mapping.policy import PolicyReference
 from eesim.oneof import OneOf
 from eesim.scenario.explore import ExploreSpec
 from eesim.scenario.requirements import Requirements
+from eesim.scenario.thresholds import ThresholdsSpec
 from eesim.spec import Spec
 from eesim.workload.stream import StreamSpec
 
@@ -70,7 +71,7 @@ class StreamEntries(Spec):
 
 
 class ScenarioSpec(Spec):
-    """A whole scenario file; ``explore`` is read by `eesim explore` alone.
+    """A whole scenario file; ``explore`` and ``thresholds`` are read by the commands of these names alone.
 
     With ``streams``, this is what each of them is checked against once the scenario's own keys are filled in.
     """
@@ -88,3 +89,4 @@ class ScenarioSpec(Spec):
     run: RunSpec = RunSpec()
     requirements: Requirements = Requirements()
     explore: ExploreSpec | None = None
+    thresholds: ThresholdsSpec = ThresholdsSpec()

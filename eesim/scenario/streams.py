@@ -10,6 +10,7 @@ from eesim.errors import Problem
 from eesim.units import format_frequency
 from eesim.wording import DataPath
 from eesim.workload.arrivals import ClosedLoop
+from eesim.workload.exits import is_judged
 
 if TYPE_CHECKING:
     from eesim.scenario.load import Scenario
@@ -135,7 +136,7 @@ def problems_of_all(
     document: Document, requirements: Requirements, members: Sequence[Scenario], frames: int | None
 ) -> Iterable[Problem]:
     """Find what is wrong with the requirements of all streams together, and with the number of frames."""
-    if requirements.accuracy is not None and any(m.spec.stream.exits.accuracy is None for m in members):
+    if requirements.accuracy is not None and not all(is_judged(m.spec.stream.exits) for m in members):
         message = "cannot be judged: not every stream's exits.accuracy is given"
         yield document.problem(("requirements", "accuracy"), message)
     if requirements.deadline_miss_rate is not None and all(m.spec.requirements.deadline is None for m in members):

@@ -13,6 +13,7 @@ from eesim.base import IntArray
 from eesim.findings import SpecError
 from eesim.oneof import OneOf
 from eesim.spec import Spec
+from eesim.workload.confidences import ExitConfidences
 from eesim.workload.correlated import CorrelatedDeck, CorrelatedExits
 from eesim.workload.exit_parts import Accuracies, Counts, Shares, by_edges, counts_findings, edges_of, shares_findings
 from eesim.workload.scenes import RegimeExits, RegimeSampler, ScheduledExits, draw_scheduled
@@ -116,8 +117,16 @@ def alternatives_of(exits: AnyExits) -> tuple[Alternative, ...]:
     return exits.alternatives if isinstance(exits, ExitCounts | ExitShares | ExitTrace) else ()
 
 
-AnyExits = ExitCounts | ExitShares | FixedExit | ExitTrace | CorrelatedExits | RegimeExits | ScheduledExits
+DrawnExits = ExitCounts | ExitShares | FixedExit | ExitTrace | CorrelatedExits | RegimeExits | ScheduledExits
+"""Models that say which exit a frame takes, whatever the mapping's thresholds."""
+
+AnyExits = DrawnExits | ExitConfidences
 Exits = Annotated[AnyExits, OneOf()]
+
+
+def is_judged(model: AnyExits) -> bool:
+    """Whether it is known how many answers are right: from shares at each exit, or sample by sample."""
+    return model.accuracy is not None or isinstance(model, ExitConfidences)
 
 
 class ExitSampler:
@@ -136,7 +145,7 @@ class ExitSampler:
     """
 
     def __init__(
-        self, model: AnyExits, rng: np.random.Generator, trace: IntArray, rate: Fraction | None = None
+        self, model: DrawnExits, rng: np.random.Generator, trace: IntArray, rate: Fraction | None = None
     ) -> None:
         self._model = model
         self._rng = rng

@@ -12,6 +12,9 @@ from eesim.workload.stream import BLOCK_FRAMES, Frames, Stream
 
 FOREVER = int(np.iinfo(np.int64).max)
 
+UNKNOWN = -1
+"""Of a frame about which nobody knows which exits are right; a set of exits is never negative."""
+
 
 class Multiplexed(NamedTuple):
     """A block of frames of several streams, before any mapping."""
@@ -26,6 +29,13 @@ class Multiplexed(NamedTuple):
         """(F,) stream of each frame."""
         sizes = [len(part.arrival_ns) for part in self.parts]
         return np.repeat(np.arange(len(sizes)), sizes)[self.order]
+
+    @property
+    def correct(self) -> IntArray:
+        """(F,) bit masks of the exits whose answer would be right, `UNKNOWN` in streams that have none."""
+        nothing = [np.full(len(part.arrival_ns), UNKNOWN, np.int64) for part in self.parts]
+        known = [p.correct if len(p.correct) else none for p, none in zip(self.parts, nothing, strict=True)]
+        return np.concatenate(known)[self.order]
 
 
 class _Source:

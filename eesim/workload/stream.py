@@ -6,7 +6,7 @@ changes what is drawn, so two scenarios that differ elsewhere see the same frame
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple
 
@@ -17,7 +17,12 @@ from eesim.base import FULL_SPEED, IntArray
 from eesim.oneof import OneOf
 from eesim.spec import Spec
 from eesim.workload.arrivals import Arrivals, ArrivalSampler, mean_rate
+from eesim.workload.confidences import Decisions, ExitConfidences, RowSampler, Samples
 from eesim.workload.exits import Exits, ExitSampler
+
+NOTHING: IntArray = np.zeros(0, np.int64)
+
+UNDECIDED = Decisions()
 
 BLOCK_FRAMES = 1 << 16
 """Frames drawn at a time; part of the definition of what a seed means."""
@@ -63,6 +68,8 @@ class Traces(NamedTuple):
     """(F,) bit masks of confident exits, or empty."""
     alternatives: IntArray = NO_ALTERNATIVES
     """(F, A) exits under other thresholds, or empty."""
+    samples: Samples = Samples()
+    """Confidence and correctness, sample by sample."""
 
 
 class Frames(NamedTuple):
@@ -73,10 +80,24 @@ class Frames(NamedTuple):
     confident: IntArray
     noise_ppm: IntArray
     """(F, segments), or (0, segments) for none."""
-    source: IntArray = np.zeros(0, np.int64)
+    source: IntArray = NOTHING
     """(F,) source of each frame, 0-based; empty unless arrivals are superposed."""
     alternatives: IntArray = NO_ALTERNATIVES
     """(F, A) exits at the levels above level 0, or (0, 0) for none."""
+    correct: IntArray = NOTHING
+    """(F,) bit masks of the exits whose answer would be right, or empty."""
+    sample: IntArray = NOTHING
+    """(F,) row of each frame's sample in the table of confidences, or empty."""
+
+
+class _Taken(NamedTuple):
+    """Which exits frames take; the columns of `Frames` of the same names."""
+
+    exit: IntArray
+    confident: IntArray
+    alternatives: IntArray = NO_ALTERNATIVES
+    correct: IntArray = NOTHING
+    sample: IntArray = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,31 +114,56 @@ class Stream:
         Segments of the network (columns of the noise).
     number
         Place among the scenario's streams: each has its own random streams.
+    decisions
+        What the mapping's thresholds make of the samples of a table of confidences.
     """
 
     spec: StreamSpec
     traces: Traces
     n_segments: int
     number: int = 0
+    decisions: Decisions = UNDECIDED
 
     def blocks(self, n_frames: int, *, seed: int, replication: int) -> Iterator[Frames]:
         """Draw ``n_frames`` frames of one replication, in blocks of at most `BLOCK_FRAMES`."""
         arrivals = ArrivalSampler(self.spec.arrivals, self._rng(seed, replication, "arrivals"), self.traces.arrival_ns)
-        rate = mean_rate(self.spec.arrivals, self.traces.arrival_ns)
-        exits = ExitSampler(self.spec.exits, self._rng(seed, replication, "exits"), self._exit_columns(), rate)
+        draw_exits = self._exits(self._rng(seed, replication, "exits"))
         noise_rng = self._rng(seed, replication, "noise")
         for begin in range(0, n_frames, BLOCK_FRAMES):
-            count = min(BLOCK_FRAMES, n_frames - begin)
-            arrival_ns = arrivals.draw(count)
-            taken = exits.draw_levels(count, arrival_ns)
+            arrival_ns = arrivals.draw(min(BLOCK_FRAMES, n_frames - begin))
+            taken = draw_exits(begin, arrival_ns)
             yield Frames(
                 arrival_ns,
-                np.ascontiguousarray(taken[:, 0]),
-                self.traces.confident[begin : begin + count],
-                self._noise(noise_rng, count),
-                arrivals.sources,
-                taken[:, 1:] if taken.shape[1] > 1 else NO_ALTERNATIVES,
+                taken.exit,
+                taken.confident,
+                self._noise(noise_rng, len(arrival_ns)),
+                source=arrivals.sources,
+                alternatives=taken.alternatives,
+                correct=taken.correct,
+                sample=taken.sample,
             )
+
+    def _exits(self, rng: np.random.Generator) -> Callable[[int, IntArray], _Taken]:
+        """Return what draws the exits of the frames from a place on, which arrive at given instants."""
+        model = self.spec.exits
+        if isinstance(model, ExitConfidences):
+            rows, found = RowSampler(model, rng, len(self.decisions.exit)), self.decisions
+
+            def from_table(_: int, arrival_ns: IntArray) -> _Taken:
+                row = rows.draw(len(arrival_ns))
+                return _Taken(found.exit[row], found.confident[row], correct=found.correct[row], sample=row)
+
+            return from_table
+        sampler = ExitSampler(model, rng, self._exit_columns(), mean_rate(self.spec.arrivals, self.traces.arrival_ns))
+        confident = self.traces.confident
+
+        def drawn(begin: int, arrival_ns: IntArray) -> _Taken:
+            count = len(arrival_ns)
+            levels = sampler.draw_levels(count, arrival_ns)
+            others = levels[:, 1:] if levels.shape[1] > 1 else NO_ALTERNATIVES
+            return _Taken(np.ascontiguousarray(levels[:, 0]), confident[begin : begin + count], others)
+
+        return drawn
 
     def _exit_columns(self) -> IntArray:
         if not self.traces.alternatives.size:
