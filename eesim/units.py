@@ -18,6 +18,7 @@ from eesim.quantity import Dimension, UnitError, prefixed, ratio
 
 __all__ = [
     "Bytes",
+    "Cycles",
     "EnergyNj",
     "FrequencyHz",
     "NsPerByte",
@@ -33,6 +34,7 @@ __all__ = [
     "format_rate",
     "format_time",
     "parse_bytes",
+    "parse_cycles",
     "parse_energy_nj",
     "parse_frequency_hz",
     "parse_ns_per_byte",
@@ -76,6 +78,7 @@ _RATE = Dimension(
 _POWER = Dimension("a power", "250 mW", prefixed("W", ".mu", "u"), "10,000 W", guesses=((20, "W"), (math.inf, "mW")))
 _VOLTAGE = Dimension("a voltage", "825 mV", prefixed("V", ".mu", "u"), "1,000 V", guesses=((10, "V"), (math.inf, "mV")))
 _BYTES = Dimension("a size", "784 KiB", _SIZES, "1,000,000 GB", _SIZE_WORDS, guesses=((math.inf, "B"),))
+_CYCLES = Dimension("a number of cycles", "45.7 Mcycles", prefixed("cycles", ".kMG"), "10,000 Gcycles")
 _ENERGY = Dimension("an energy", "3.1 mJ", prefixed("J", ".mun", "n"), "1,000,000 J")
 _SHARE = Dimension("a share", "5 %", {"%": Fraction(1, 100)}, "100 %", {"percent": "%"}, plain=True)
 _PEAK = Dimension(
@@ -121,6 +124,11 @@ def parse_bytes(value: object) -> int:
     return round(_BYTES.parse(value))
 
 
+def parse_cycles(value: object) -> int:
+    """Return a number of clock cycles (cycles, kcycles, Mcycles, Gcycles)."""
+    return round(_CYCLES.parse(value))
+
+
 def parse_energy_nj(value: object) -> int:
     """Return an energy (J, mJ, uJ, nJ) in nanojoules."""
     return round(_ENERGY.parse(value))
@@ -157,6 +165,7 @@ RateHz = Annotated[Fraction, BeforeValidator(parse_rate), _text(_RATE)]
 PowerUw = Annotated[int, BeforeValidator(parse_power_uw), _text(_POWER)]
 VoltageUv = Annotated[int, BeforeValidator(parse_voltage_uv), _text(_VOLTAGE)]
 Bytes = Annotated[int, BeforeValidator(parse_bytes), _text(_BYTES)]
+Cycles = Annotated[int, BeforeValidator(parse_cycles), _text(_CYCLES)]
 EnergyNj = Annotated[int, BeforeValidator(parse_energy_nj), _text(_ENERGY)]
 OpsPerSecond = Annotated[float, BeforeValidator(parse_ops_per_second), _text(_PEAK)]
 NsPerByte = Annotated[Fraction, BeforeValidator(parse_ns_per_byte), _text(_PER_BYTE)]

@@ -17,9 +17,11 @@ COMMANDS = {
     "run": "simulate one scenario",
     "explore": "search mappings, clocks, exits and limits for the best design, with the proof or the gap",
     "thresholds": "search exit thresholds on per-sample confidences, exactly, beside the published baseline",
+    "init": "write a commented scenario to start from",
     "show": "look at a board, a network or a resolved scenario",
     "check": "lint scenario, board, network and profile files",
     "doctor": "self-test: versions, caches, and whether the two engines agree here",
+    "completion": "print the script that completes commands and options in a shell",
 }
 
 GOOD, NOT_MET, WRONG_INPUT = 0, 1, 2

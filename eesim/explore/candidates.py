@@ -38,6 +38,8 @@ def unsupported(scenario: Scenario) -> str:
         return "arrivals are a closed loop: nothing is asked of a stream that waits for the system"
     if scenario.spec.stream.noise is not None:
         return "service times are noisy"
+    if any(law.host_cycles or law.power != 1 for row in scenario.profile.laws.values() for law in row.values()):
+        return "the profile's laws depend on host clocks, or name the power of each segment"
     return ""
 
 
@@ -109,7 +111,7 @@ def _times(scenario: Scenario) -> IntArray:
         for p, (pe, element) in enumerate(board.pes.items()):
             effect = element.host_effect
             for o, clock in enumerate(element.opps.frequencies):
-                time = scenario.profile.time_ns(board, name, pe, clock)
+                time = scenario.profile.time_ns(board, name, pe, clock, scenario.mapping.host_hz(board, pe))
                 if time is not None:
                     table[s, p, o] = time if effect is None else round(time * effect.slows_self.factor)
     return table

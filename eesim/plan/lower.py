@@ -223,12 +223,17 @@ class _Costs:
             if not scenario.spec.physics.dvfs_delay or found == wanted:
                 delay = 0
             time = times[wanted] if delay == 0 else time_across_change_ns(times[found], times[wanted], delay)
-            powers = self._active_uw(pe, clocks[found]), self._active_uw(pe, clocks[wanted])
+            powers = self._drawn_uw(name, pe, clocks[found]), self._drawn_uw(name, pe, clocks[wanted])
             self.work_ns[i, v] = time
             self.power_uw[i, v] = power_across_change_uw(*powers, delay, time)
 
+    def _drawn_uw(self, segment: str, pe: str, clock: int) -> int:
+        """Active power of a PE at a clock while it runs a segment."""
+        return round(self._active_uw(pe, clock) * self.scenario.profile.power_ratio(segment, pe))
+
     def _time_ns(self, segment: str, pe: str, clock: int) -> int:
-        time = self.scenario.profile.time_ns(self.scenario.board, segment, pe, clock)
+        host_hz = self.scenario.mapping.host_hz(self.scenario.board, pe)
+        time = self.scenario.profile.time_ns(self.scenario.board, segment, pe, clock, host_hz)
         assert time is not None, "loading a scenario checks that every segment has a time"
         effect = self.scenario.board.pes[pe].host_effect
         return time if effect is None else round(time * effect.slows_self.factor)

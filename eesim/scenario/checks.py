@@ -81,10 +81,10 @@ def unprofiled(
             path = (*path, name)
         elif not isinstance(spec.segments, str):
             path = (*path, i)
-        if pe not in profile.times.get(name, {}):
-            profiled = " ".join(profile.times.get(name, {})) or "no PE"
+        if pe not in profile.knows(name):
+            profiled = " ".join(profile.knows(name)) or "no PE"
             found.append(document.problem(path, f"segment {name} has no time on {pe} (profiled on {profiled})"))
-        elif profile.time_ns(board, name, pe, clock) is None:
+        elif profile.time_ns(board, name, pe, clock, mapping.host_hz(board, pe)) is None:
             found.append(document.problem(path, f"{pe} has no frequency law to scale segment {name} to another clock"))
     return found
 
@@ -122,10 +122,10 @@ def notes_of(
     """What the user should know: estimates, assumptions, inputs without effect."""
     notes = []
     pairs = zip(network.segment_names, mapping.pes, mapping.segment_opp_hz, strict=True)
-    scaled = [f"{name} on {pe}" for name, pe, clock in pairs if profile.is_estimate(pe, clock)]
+    scaled = [f"{name} on {pe}" for name, pe, clock in pairs if profile.is_estimate(name, pe, clock)]
     if scaled:
         notes.append(f"estimated, not measured at this clock: {', '.join(scaled)}")
-    if profile.clocks.origin.kind == "assumed":
+    if profile.clocks is not None and profile.clocks.origin.kind == "assumed":
         notes.append("the profile's clocks are assumed: its source does not state them")
     if "cold_start" in spec.physics.model_fields_set:
         notes.append("physics.cold_start has no effect: the board states no cold-start term")
