@@ -8,7 +8,13 @@ from typing import Literal
 import numpy as np
 
 from eesim.base import IntArray
-from eesim.explore.operators import cross_at_one_point, cross_uniformly, mutate_genes, tournament_winners
+from eesim.explore.operators import (
+    cross_at_one_point,
+    cross_uniformly,
+    mutate_genes,
+    reset_genes,
+    tournament_winners,
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ class Breeder:
         n, variation = len(begin), self._variation
         draws = self._rng.random((2 * n, variation.tournament))
         winners = np.empty(2 * n, np.int64)
-        tournament_winners(np.arange(len(parents)), np.tile(begin, 2), np.tile(size, 2), draws, winners)
+        tournament_winners(begin, size, draws, winners)
         mothers, fathers = winners[:n], winners[n:]
         children = np.empty((n, parents.shape[1]), np.int64)
         crossed = self._rng.random(n) < variation.crossover_rate
@@ -95,12 +101,8 @@ class Breeder:
         mutate_genes(children, self._n_alleles, self._rate, self._rng.random(children.shape), children)
         return children, mothers
 
-    def step_aside(self, genomes: IntArray) -> IntArray:
-        """Reset exactly one gene of each genome, if there is one to reset, (n, G)."""
-        out = genomes.copy()
-        if len(self._free):
-            rows = np.arange(len(out))
-            genes = self._free[self._rng.integers(0, len(self._free), len(out))]
-            allele = self._rng.integers(0, self._n_alleles[genes] - 1)
-            out[rows, genes] = allele + (allele >= out[rows, genes])
+    def step_aside(self, genomes: IntArray, which: IntArray) -> IntArray:
+        """Reset exactly one gene of some genomes in place, if there is one to reset; returns them, (n, G)."""
+        out = np.empty((len(which), genomes.shape[1]), np.int64)
+        reset_genes(genomes, which, self._n_alleles, self._free, self._rng.random((len(which), 2)), out)
         return out
