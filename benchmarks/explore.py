@@ -286,7 +286,7 @@ def against_pymoo(targets: Targets, rounds: int) -> None:
     rows: dict[str, list[tuple[bool, int, float]]] = {"eesim": [], "pymoo": []}
     for seed in range(rounds):
         mine = Tracker(reference, goal)
-        search = Nsga2(Watched(mine), population=100, budget=budget, seed=seed)  # type: ignore[arg-type]
+        search = Nsga2(Watched(mine), budget=budget, seed=seed)  # type: ignore[arg-type]
         rows["eesim"].append(until_reached(mine, search.run))
         theirs = Tracker(reference, goal)
         operators = {

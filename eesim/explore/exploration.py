@@ -14,7 +14,6 @@ from eesim.document import Document
 from eesim.errors import InputError
 from eesim.evaluate import run
 from eesim.explore.branch_and_bound import BOUNDED, BranchAndBound
-from eesim.explore.breeding import Variation
 from eesim.explore.certificate import Certificate, certify
 from eesim.explore.evaluator import Evaluator
 from eesim.explore.exhaustive import Exhaustive
@@ -161,8 +160,7 @@ def _make(name: str, spec: ExploreSpec, space: Space, evaluator: Evaluator, budg
     if name == "ga":
         return GeneticAlgorithm(evaluator, **options)
     if name == "nsga2":
-        # Neighbouring genes are neighbouring segments: one cut keeps good stretches of the chain together.
-        return Nsga2(evaluator, variation=Variation(tournament=3, crossover="one-point"), **options)
+        return Nsga2(evaluator, **options)
     return RandomSearch(evaluator, **options)
 
 

@@ -18,6 +18,12 @@ from eesim.explore.problem import Problem
 from eesim.explore.search import SearchOptions
 
 
+VARIATION = Variation(tournament=4, crossover="one-point", crossover_rate=0.6)
+"""Chosen by evaluations to 99.9 % of the hypervolume on three enumerated problems over 24 seeds each (mapping and
+clocks with and without transfers, mapping and exits). Neighbouring genes are neighbouring segments: one cut keeps good
+stretches of the chain together; small steps from good parents find the many designs that differ by one clock."""
+
+
 class Nsga2(Evolution):
     """Minimises up to three objectives at once; its archive holds every non-dominated genome that it met.
 
@@ -37,8 +43,8 @@ class Nsga2(Evolution):
         self,
         problem: Problem,
         *,
-        population: int = 100,
-        variation: Variation = Variation(tournament=3),  # noqa: B008 (frozen)
+        population: int = 50,
+        variation: Variation = VARIATION,
         **options: Unpack[SearchOptions],
     ) -> None:
         super().__init__(problem, population, 1, variation, {}, **options)
