@@ -13,7 +13,7 @@ import numpy as np
 from eesim.document import Document
 from eesim.errors import InputError
 from eesim.evaluate import run
-from eesim.explore.branch_and_bound import BOUNDED, BranchAndBound
+from eesim.explore.branch_and_bound import BOUNDED, BranchAndBound, why_unbounded
 from eesim.explore.certificate import Certificate, certify
 from eesim.explore.evaluator import Evaluator
 from eesim.explore.exhaustive import Exhaustive
@@ -37,6 +37,9 @@ SAVE_EVERY_S = 1.0
 """Seconds between two states on disk."""
 
 CONFIRM_REFERENCE_FRAMES = 500
+
+COUNTS = ("simulated", "by_single_frames", "by_general_road")
+"""How many designs took each road."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,7 @@ class Exploration:
             "evaluations": self.search.evaluations,
             "by_single_frames": self.evaluator.by_single_frames,
             "simulated": self.evaluator.simulated,
+            "by_general_road": self.evaluator.by_general_road,
             "confirmation": None if self.confirmation is None else _summary(self.confirmation),
             "engines_agree": self.engines_agree,
             "wall_s": round(self.wall_s, 3),
@@ -131,9 +135,9 @@ def _summary(result: Result) -> dict[str, Any]:
     return {**{key: data[key] for key in keys}, "seed": result.seed, "frames": data["frames"]}
 
 
-def choose(spec: ExploreSpec, space: Space, wanted: AlgorithmName | None) -> tuple[str, str]:
+def choose(spec: ExploreSpec, evaluator: Evaluator, wanted: AlgorithmName | None) -> tuple[str, str]:
     """Return the algorithm and why."""
-    asked = wanted or spec.algorithm
+    asked, space = wanted or spec.algorithm, evaluator.space
     if asked != "auto":
         return asked, "asked for"
     single = len(spec.objectives) == 1
@@ -141,7 +145,7 @@ def choose(spec: ExploreSpec, space: Space, wanted: AlgorithmName | None) -> tup
         return "exhaustive", f"the space of {space.size:,} can be enumerated"
     if not single:
         return "nsga2", f"{len(spec.objectives)} objectives over {space.size:,} genomes"
-    if spec.objectives[0] in BOUNDED:
+    if spec.objectives[0] in BOUNDED and not why_unbounded(evaluator):
         return (
             "branch-and-bound",
             f"{spec.objectives[0]} has a bound, and {space.size:,} genomes are too many to enumerate",
@@ -205,7 +209,7 @@ def explore(
     space = build_space(scenario, spec)
     try:
         evaluator = Evaluator(space, spec, threads=threads)
-        name, why = choose(spec, space, algorithm)
+        name, why = choose(spec, evaluator, algorithm)
         budget = evaluations or (space.size if name == "exhaustive" else spec.evaluations)
         search = _make(name, spec, space, evaluator, budget)
     except ValueError as error:
@@ -231,7 +235,8 @@ def _restore(search: Search, evaluator: Evaluator, folder: Path, identity: str) 
     if state is None:
         return 0.0
     search.restore(state)
-    evaluator.simulated, evaluator.by_single_frames = int(state["simulated"]), int(state["by_single_frames"])
+    for name in COUNTS:
+        setattr(evaluator, name, int(state[name]))
     return float(state["wall_s"])
 
 
@@ -251,7 +256,7 @@ def _drive(
             progress(space, search, step)
         now = time.monotonic()
         if folder is not None and now - saved > SAVE_EVERY_S:
-            counts = {"simulated": evaluator.simulated, "by_single_frames": evaluator.by_single_frames}
+            counts = {name: getattr(evaluator, name) for name in COUNTS}
             save_state(folder, identity, {**search.state(), **counts, "wall_s": before_s + now - begin})
             saved = time.monotonic()
     return time.monotonic() - begin

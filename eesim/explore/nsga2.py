@@ -17,7 +17,6 @@ from eesim.explore.evolution import Evolution
 from eesim.explore.problem import Problem
 from eesim.explore.search import SearchOptions
 
-
 VARIATION = Variation(tournament=4, crossover="one-point", crossover_rate=0.6)
 """Chosen by evaluations to 99.9 % of the hypervolume on three enumerated problems over 24 seeds each (mapping and
 clocks with and without transfers, mapping and exits). Neighbouring genes are neighbouring segments: one cut keeps good

@@ -11,7 +11,7 @@ def comes_first(columns: FloatArray, a: int, b: int) -> bool:
     """Whether row ``a`` is lexicographically below row ``b``."""
     for k in range(columns.shape[1]):
         if columns[a, k] != columns[b, k]:
-            return columns[a, k] < columns[b, k]
+            return bool(columns[a, k] < columns[b, k])
     return False
 
 

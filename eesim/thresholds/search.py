@@ -162,7 +162,9 @@ def _by_path(task: Task, notes: list[str]) -> Pick:
     weights = (task.spec.weights.efficiency, task.spec.weights.accuracy)
     path = shortest_path(task.calibration, levels, weights, task.costs.original)
     notes.append("the shortest path minimises the weighted sum under independence; limits are judged afterwards")
-    certificate = Certificate("shortest path, exits independent", False, None, None, levels.settings, int(levels.sizes.sum()), 0)
+    certificate = Certificate(
+        "shortest path, exits independent", False, None, None, levels.settings, int(levels.sizes.sum()), 0
+    )
     return Pick(levels.at(path.index), certificate)
 
 

@@ -34,9 +34,7 @@ def test_the_graph_has_the_published_size() -> None:
 
 @given(cascades(), st.sampled_from([(0.9, 0.1), (0.1, 0.9), (0.0, 1.0), (1.0, 0.0)]))
 @settings(max_examples=60, deadline=None)
-def test_the_path_is_the_best_setting_if_exits_were_independent(
-    cascade: Cascade, weights: tuple[float, float]
-) -> None:
+def test_the_path_is_the_best_setting_if_exits_were_independent(cascade: Cascade, weights: tuple[float, float]) -> None:
     levels = grid(cascade, 4)
     model = Independent(cascade, levels)
 

@@ -59,9 +59,7 @@ def test_all_levels_leave_nothing_out(cascade: Cascade) -> None:
 def test_the_front_is_what_nothing_beats(cascade: Cascade) -> None:
     levels = all_levels(cascade)
     table, slow = enumerate_all(cascade, levels), set(slowly(cascade, levels))
-    wanted = {
-        (r, c) for r, c in slow if not any(r2 >= r and c2 <= c and (r2, c2) != (r, c) for r2, c2 in slow)
-    }
+    wanted = {(r, c) for r, c in slow if not any(r2 >= r and c2 <= c and (r2, c2) != (r, c) for r2, c2 in slow)}
     assert {(int(r), int(table.best[r])) for r in front_of(table)} == wanted
 
 
