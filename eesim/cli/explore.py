@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from eesim.explore.search import Search
     from eesim.explore.space import Space
 
-ALGORITHMS = ("auto", "exhaustive", "branch-and-bound", "ga", "nsga2", "random")
+ALGORITHMS = ("auto", "exhaustive", "branch-and-bound", "dp", "ga", "nsga2", "random")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -290,6 +290,11 @@ class Evaluator:
         return np.array([*pairs, 0, drops] if pairs or drops < measured else [], np.int64)
 
     @property
+    def deadline(self) -> int | None:
+        """Latency beyond which an answer is a miss, ns."""
+        return self._deadline
+
+    @property
     def decide(self) -> bool:
         """Whether exits decide, under any of the policies."""
         return any(tables.decide for tables in self.tables)

@@ -13,8 +13,10 @@ import numpy as np
 from eesim.document import Document
 from eesim.errors import InputError
 from eesim.evaluate import run
+from eesim.explore.additive import why_not
 from eesim.explore.branch_and_bound import BOUNDED, BranchAndBound, why_unbounded
 from eesim.explore.certificate import Certificate, certify
+from eesim.explore.dynamic_programming import DynamicProgramming, why_not_dp
 from eesim.explore.evaluator import Evaluator
 from eesim.explore.exhaustive import Exhaustive
 from eesim.explore.ga import GeneticAlgorithm
@@ -32,6 +34,9 @@ from eesim.scenario.load import Scenario, resolve
 
 ENUMERABLE = 250_000
 """Spaces up to this size are enumerated by ``auto``."""
+
+FEW = 1_000
+"""Spaces of chains up to this size are enumerated all the same."""
 
 SAVE_EVERY_S = 1.0
 """Seconds between two states on disk."""
@@ -141,6 +146,11 @@ def choose(spec: ExploreSpec, evaluator: Evaluator, wanted: AlgorithmName | None
     if asked != "auto":
         return asked, "asked for"
     single = len(spec.objectives) == 1
+    additive = not (why_not(space) or why_not_dp(evaluator))
+    if space.size <= (ENUMERABLE if not additive else FEW):
+        return "exhaustive", f"the space of {space.size:,} can be enumerated"
+    if additive and _fits_dp(evaluator):
+        return "dp", "one frame at a time through a chain: time and energy add up, so the best path is found exactly"
     if space.size <= ENUMERABLE:
         return "exhaustive", f"the space of {space.size:,} can be enumerated"
     if not single:
@@ -153,6 +163,15 @@ def choose(spec: ExploreSpec, evaluator: Evaluator, wanted: AlgorithmName | None
     return "ga", f"{space.size:,} genomes are too many to enumerate, and {spec.objectives[0]} has no bound"
 
 
+def _fits_dp(evaluator: Evaluator) -> bool:
+    """Whether dynamic programming takes the question."""
+    try:
+        DynamicProgramming(evaluator, budget=1, seed=0)
+    except ValueError:
+        return False
+    return True
+
+
 def _make(name: str, spec: ExploreSpec, space: Space, evaluator: Evaluator, budget: int) -> Search:
     own = space.genome_of(space.scenario)
     start = None if own is None or not space.is_allowed(own[None]).all() else own[None]
@@ -161,6 +180,8 @@ def _make(name: str, spec: ExploreSpec, space: Space, evaluator: Evaluator, budg
         return Exhaustive(evaluator, space, **options)
     if name == "branch-and-bound":
         return BranchAndBound(evaluator, **options)
+    if name == "dp":
+        return DynamicProgramming(evaluator, **options)
     if name == "ga":
         return GeneticAlgorithm(evaluator, **options)
     if name == "nsga2":

@@ -263,12 +263,15 @@ def _segment_genes(scenario: Scenario, spec: ExploreSpec, complain: Any) -> list
     for pe in sorted({pe for pes in table.values() if pes for pe in pes} - set(board.pes)):
         complain(("segments",), f"there is no PE {pe!r} on board {board.name}", suggest(pe, board.pes))
     genes = []
-    for name, own in zip(names, scenario.mapping.pes, strict=True):
+    mapping = scenario.mapping
+    for name, own, own_hz in zip(names, mapping.pes, mapping.segment_opp_hz, strict=True):
         alleles = tuple(dict.fromkeys(table.get(name) or (own,)))
         missing = [pe for pe in alleles if pe in board.pes and pe not in scenario.profile.knows(name)]
         for pe in missing:
             complain(("segments",), f"segment {name} has no time on {pe}")
         clocks = spec.opp.get(name)
+        if clocks is None and name in scenario.spec.mapping.opp:
+            clocks = (own_hz,)
         genes.append(Gene(name, alleles if clocks is None else _placements(scenario, name, alleles, clocks, complain)))
     return genes
 

@@ -29,7 +29,7 @@ ObjectiveName = Literal[
     "accuracy",
     "ga_py",
 ]
-AlgorithmName = Literal["auto", "exhaustive", "branch-and-bound", "ga", "nsga2", "random"]
+AlgorithmName = Literal["auto", "exhaustive", "branch-and-bound", "dp", "ga", "nsga2", "random"]
 Pes = Annotated[tuple[str, ...], Field(min_length=1)]
 Clocks = Annotated[Literal["all"] | Annotated[tuple[FrequencyHz, ...], Field(min_length=1)], OneOf()]
 Confidences = Annotated[tuple[float, ...], Field(min_length=1)]
@@ -39,7 +39,8 @@ Together = Annotated[dict[str, str], Field(min_length=1)]
 class ExploreSpec(Spec):
     """A design space and what is wanted of it.
 
-    ``segments``: PEs that every segment may take, or per segment. ``opp``: clocks per PE. ``exits``: exits that may
+    ``segments``: PEs that every segment may take, or per segment. ``opp``: clocks per PE,
+    or per segment. ``exits``: exits that may
     be switched off. ``thresholds``: confidences at which early exits may answer, for all or per exit. ``forbid``:
     combinations (segment to PE) that must not occur; ``require``: of each list entry, all must hold.
     """
