@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,6 +51,14 @@ class Link:
     chain: Chain
     clock_genes: tuple[int, ...]
     placed: tuple[tuple[str, int], ...]
+
+
+class _Left(NamedTuple):
+    """A state: where the segment runs, and the clocks at which the PEs that remember them are left."""
+
+    pe: str
+    clock: int
+    clocks: tuple[int, ...]
 
 
 class Additive:
@@ -119,47 +128,73 @@ class Additive:
                 name: int(gene.alleles[a])
                 for name, gene, a in zip(self._scenario.board.pes, self._clocks, genes, strict=True)
             }
-            for left in product(*self.remembered.values()):
-                yield self._link(genes, pe_hz, dict(zip(self.remembered, left, strict=True)))
+            yield from self._links(genes, pe_hz)
 
-    def _link(self, genes: tuple[int, ...], pe_hz: dict[str, int], begin: dict[str, int]) -> Link:
-        """Build the chain for some clocks of the PEs, frames beginning where the last one left the PEs."""
-        vectors = [dict(zip(self.remembered, left, strict=True)) for left in product(*self.remembered.values())]
-        states: list[tuple[str, int, dict[str, int]]] = []
-        for place, clock in self.placed:
-            states += [(place, clock, left) for left in vectors if left.get(place, clock) == clock]
-        n, size = len(self.path), len(states)
-        node_t, node_e = np.full((n, size), NEVER, np.int64), np.zeros((n, size), np.int64)
-        edge_t, edge_e = np.full((n - 1, size, size), NEVER, np.int64), np.zeros((n - 1, size, size), np.int64)
-        for i in range(n):
-            for s, (place, clock, left) in enumerate(states):
-                if (place, clock) not in self._options_of[i]:
-                    continue
-                if i == 0 and any(left[pe] != begin[pe] for pe in left if pe != place):
-                    continue
-                if i == n - 1 and left != begin:
-                    continue
-                found = begin.get(place, clock) if i == 0 else clock
-                cost = self._segment(self.path[i], place, found, clock, pe_hz)
-                if cost is not None:
-                    node_t[i, s], node_e[i, s] = cost
-        for i in range(n - 1):
-            for p, (a, a_clock, before) in enumerate(states):
-                if node_t[i, p] == NEVER:
-                    continue
-                for s, (b, b_clock, after) in enumerate(states):
-                    if node_t[i + 1, s] == NEVER or any(after[pe] != before[pe] for pe in after if pe != b):
-                        continue
-                    change = self._change(self.path[i + 1], b, before.get(b, b_clock), b_clock, pe_hz)
-                    moved = (0, 0) if a == b else self._transfer(i, a, a_clock, b, b_clock, pe_hz)
-                    if change is None or moved is None:
-                        continue
-                    edge_t[i, p, s], edge_e[i, p, s] = change[0] + moved[0], change[1] + moved[1]
-        labels = tuple(State(place, clock) for place, clock, _ in states)
-        if n == 1:
-            edge_t, edge_e = np.zeros((1, size, size), np.int64), np.zeros((1, size, size), np.int64)
-        chain = Chain(labels, node_t, node_e, edge_t, edge_e)
-        return Link(chain, genes, tuple((place, clock) for place, clock, _ in states))
+    def _links(self, genes: tuple[int, ...], pe_hz: dict[str, int]) -> Iterator[Link]:
+        """Build the chains for some clocks of the PEs: one for each way in which a frame can leave the PEs."""
+        vectors = list(product(*self.remembered.values()))
+        names = list(self.remembered)
+        states = [
+            _Left(place, clock, vector)
+            for place, clock in self.placed
+            for vector in vectors
+            if place not in names or vector[names.index(place)] == clock
+        ]
+        nodes, edges = self._nodes(states, pe_hz), self._edges(states, pe_hz)
+        placed = tuple((state.pe, state.clock) for state in states)
+        labels = tuple(State(*place) for place in placed)
+        for begin in vectors:
+            time, energy = nodes[0].copy(), nodes[1].copy()
+            time[-1, [state.clocks != begin for state in states]] = NEVER
+            for s, state in enumerate(states):
+                own = names.index(state.pe) if state.pe in names else -1
+                kept = all(clock == begin[k] for k, clock in enumerate(state.clocks) if k != own)
+                found = begin[own] if own >= 0 else state.clock
+                cost = self._segment(self.path[0], state.pe, found, state.clock, pe_hz) if kept else None
+                if time[0, s] != NEVER:
+                    time[0, s], energy[0, s] = cost or (NEVER, 0)
+            yield Link(Chain(labels, time, energy, *edges), genes, placed)
+
+    def _nodes(self, states: list[_Left], pe_hz: dict[str, int]) -> tuple[IntArray, IntArray]:
+        """Time and energy of each segment in each state, its PE found at its clock, (segments, S) each."""
+        time = np.full((len(self.path), len(states)), NEVER, np.int64)
+        energy = np.zeros_like(time)
+        for i, segment in enumerate(self.path):
+            for s, state in enumerate(states):
+                if (state.pe, state.clock) in self._options_of[i]:
+                    cost = self._segment(segment, state.pe, state.clock, state.clock, pe_hz)
+                    time[i, s], energy[i, s] = cost or (NEVER, 0)
+        return time, energy
+
+    def _edges(self, states: list[_Left], pe_hz: dict[str, int]) -> tuple[IntArray, IntArray]:
+        """What transfers and changes of clocks add between neighbours, (segments - 1, S, S) each."""
+        shape = max(len(self.path) - 1, 1), len(states), len(states)
+        time, energy = np.full(shape, NEVER, np.int64), np.zeros(shape, np.int64)
+        names, number = list(self.remembered), {state: s for s, state in enumerate(states)}
+        for i in range(len(self.path) - 1):
+            known: dict[tuple[str, int, str, int, int], tuple[int, int] | None] = {}
+            for p, before in enumerate(states):
+                for pe, clock in self._options_of[i + 1]:
+                    own = names.index(pe) if pe in names else -1
+                    left = tuple(clock if k == own else c for k, c in enumerate(before.clocks))
+                    found = before.clocks[own] if own >= 0 else clock
+                    key = before.pe, before.clock, pe, clock, found
+                    if key not in known:
+                        known[key] = self._step(i, key, pe_hz)
+                    cost = known[key]
+                    if cost is not None:
+                        s = number[_Left(pe, clock, left)]
+                        time[i, p, s], energy[i, p, s] = cost
+        return time, energy
+
+    def _step(self, i: int, key: tuple[str, int, str, int, int], pe_hz: dict[str, int]) -> tuple[int, int] | None:
+        """Return what goes from segment ``i`` of the path to the next, ns and nJ; None if that is not possible."""
+        a, a_clock, b, b_clock, found = key
+        if (a, a_clock) not in self._options_of[i]:
+            return None
+        change = self._change(self.path[i + 1], b, found, b_clock, pe_hz)
+        moved = (0, 0) if a == b else self._transfer(i, a, a_clock, b, b_clock, pe_hz)
+        return None if change is None or moved is None else (change[0] + moved[0], change[1] + moved[1])
 
     def _change(self, segment: int, pe: str, found: int, wanted: int, pe_hz: dict[str, int]) -> tuple[int, int] | None:
         """Return what finding a PE at another clock adds to a segment, ns and nJ."""

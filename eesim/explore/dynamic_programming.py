@@ -9,8 +9,9 @@ import numpy as np
 from eesim.base import FloatArray, IntArray
 from eesim.errors import InputError
 from eesim.explore.additive import Additive, Link
-from eesim.explore.chain import evaluate
+from eesim.explore.chain import MAX_TOTAL, evaluate
 from eesim.explore.dp import Infeasible, front, min_energy, min_time
+from eesim.explore.dp_lattice import ENERGY_ONLY, Lattice
 from eesim.explore.evaluator import Evaluator
 from eesim.explore.front import sorted_front
 from eesim.explore.outcome import Status
@@ -24,6 +25,9 @@ AGREES = 1e-6
 
 CONFIRMED = 32
 """Designs of a front that are compared with the simulator at most."""
+
+CONFIRMED_FRAMES = 16
+"""Frames that they are compared on."""
 
 
 def why_not_dp(evaluator: Evaluator) -> str:
@@ -70,6 +74,7 @@ class DynamicProgramming(Search):
         self._evaluator = evaluator
         self._additive = Additive(evaluator)
         self._limit = self._time_limit()
+        self._least_nj = MAX_TOTAL
         self.solved = False
 
     def _time_limit(self) -> int:
@@ -104,13 +109,19 @@ class DynamicProgramming(Search):
     def _confirmed(self, rows: IntArray, sums: FloatArray) -> bool:
         """Whether the simulator gives the designs the latencies and energies of their sums, (n, 2) ns and mJ."""
         evaluator, chosen = self._evaluator, np.unique(np.linspace(0, len(rows) - 1, CONFIRMED).astype(np.int64))
-        metrics = evaluator.metrics(self.memo.genomes(rows[chosen]))
-        late = np.abs(metrics["latency_ms.max"] * NS_PER_MS - sums[chosen, 0])
-        # A run is measured from one answer to another: its ends hold up to one period more or less of idle power.
-        ends = 0.0 if self._additive.closed else self._additive.quiet_mj(evaluator.gap_mean_ns)
-        measured = max(len(evaluator.arrival) - evaluator.warm, 1)
-        spent = np.abs(metrics["energy_mj_per_frame.total"] - sums[chosen, 1])
-        return bool((late < 1).all() and (spent <= AGREES * sums[chosen, 1] + ends / measured).all())
+        frames = min(CONFIRMED_FRAMES, len(evaluator.arrival))
+        names = ("latency_ms.max", "energy_mj_per_frame.total")
+        genomes = self.memo.genomes(rows[chosen])
+        # The last half of the frames: what a run's first frames and its end cost is in both.
+        half, whole = (evaluator.general_road(n, 0).metrics(genomes, names) for n in (frames // 2, frames))
+        late = evaluator.general_road(frames, frames // 2).metrics(genomes, names[:1])[names[0]] * NS_PER_MS
+        spent = frames * whole[names[1]] - frames // 2 * half[names[1]]
+        told = (frames - frames // 2) * sums[chosen, 1]
+        if not self._additive.closed:
+            span = float(evaluator.arrival[frames - 1] - evaluator.arrival[frames // 2 - 1])
+            told += self._additive.quiet_mj(span - (frames - frames // 2) * evaluator.gap_mean_ns)
+        exact = np.abs(late - sums[chosen, 0]) < 1
+        return bool((exact & (np.abs(spent - told) <= AGREES * np.abs(told))).all())
 
     def _solve(self) -> tuple[IntArray, FloatArray, bool]:
         """Best designs over all chains, their latencies and energies (ns, mJ), and whether that is proven."""
@@ -151,9 +162,13 @@ class DynamicProgramming(Search):
             whole = front(link.chain)
             return whole.paths[whole.time_ns <= self._limit], whole.gap == 0
         if names[0] == "energy":
+            thriftiest = Lattice(link.chain).best(ENERGY_ONLY)
+            if thriftiest is None or thriftiest[0] > self._least_nj:
+                return np.empty((0, 0), np.int64), True
             found = min_energy(link.chain, self._limit)
             if isinstance(found, Infeasible):
                 return np.empty((0, 0), np.int64), True
+            self._least_nj = min(self._least_nj, found.energy_nj)
             return np.array([found.path]), found.certificate.proven
         best = min_time(link.chain)
         if best is None or best.time_ns > self._limit:

@@ -85,9 +85,13 @@ class Evaluator:
         self.tables = [tables for tables in self._tables if tables is not None]
         self.columns = Columns(space)
         self._frames(spec, scenario)
-        self._general = GeneralRoad(
-            space, constraints, frames=len(self.arrival), warm=self.warm, seed=spec.seed, threads=self._threads
-        )
+        self._constraints, self._seed = constraints, spec.seed
+        self._general = self.general_road(len(self.arrival), self.warm)
+
+    def general_road(self, frames: int, warm: int) -> GeneralRoad:
+        """Return the general road for the first of the frames that candidates are simulated on."""
+        options = {"frames": frames, "warm": warm, "seed": self._seed, "threads": self._threads}
+        return GeneralRoad(self.space, self._constraints, **options)
 
     def _with(self, policy: str | PolicyChange) -> Scenario:
         return replace(self.space.scenario, policy=resolve_policy(policy))
