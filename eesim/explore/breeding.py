@@ -13,6 +13,7 @@ from eesim.explore.operators import (
     cross_uniformly,
     mutate_genes,
     reset_genes,
+    runs_set,
     tournament_winners,
 )
 
@@ -31,19 +32,24 @@ class Variation:
         Share of children with two parents; the others start as a copy of one.
     mutation_rate
         Probability that a gene is reset; None resets one gene per child on average.
+    run_rate
+        Probability that a run of neighbouring genes of a child gets one allele: for chains, whose good designs stay
+        where they are for many layers.
     """
 
     tournament: int = 2
     crossover: Literal["uniform", "one-point"] = "uniform"
     crossover_rate: float = 0.9
     mutation_rate: float | None = None
+    run_rate: float = 0.0
 
     def __post_init__(self) -> None:
         if self.tournament < 1:
             raise ValueError(f"a tournament needs a contestant, not {self.tournament}")
         if self.crossover not in ("uniform", "one-point"):
             raise ValueError(f"crossover is 'uniform' or 'one-point', not {self.crossover!r}")
-        for name, rate in (("crossover_rate", self.crossover_rate), ("mutation_rate", self.mutation_rate)):
+        rates = ("crossover_rate", "mutation_rate", "run_rate")
+        for name, rate in ((name, getattr(self, name)) for name in rates):
             if rate is not None and not 0 <= rate <= 1:
                 raise ValueError(f"{name} is a probability, not {rate}")
 
@@ -99,6 +105,8 @@ class Breeder:
             cuts = self._rng.integers(1, max(2, parents.shape[1]), n)
             cross_at_one_point(parents, mothers, fathers, np.where(crossed, cuts, parents.shape[1]), children)
         mutate_genes(children, self._n_alleles, self._rate, self._rng.random(children.shape), children)
+        if variation.run_rate:
+            runs_set(children, self._n_alleles, variation.run_rate, self._rng.random((n, 5)))
         return children, mothers
 
     def step_aside(self, genomes: IntArray, which: IntArray) -> IntArray:

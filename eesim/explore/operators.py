@@ -140,6 +140,37 @@ def reset_one(
             out[i, gene] = genomes[row, gene]
 
 
+@kernel
+def set_runs(genomes: IntArray, n_alleles: IntArray, rate: float, draws: FloatArray) -> None:
+    """Give a run of neighbouring genes one allele, with probability ``rate``: that of the gene before it, or any.
+
+    Parameters
+    ----------
+    genomes
+        (n, G), changed in place.
+    n_alleles
+        (G,); genes that do not have the allele stay.
+    rate
+        Probability per genome.
+    draws
+        (n, 5): whether, where the run begins, how long it is, whether it goes on with what precedes it, the allele.
+    """
+    genes = genomes.shape[1]
+    for i in range(len(genomes)):
+        if draws[i, 0] >= rate:
+            continue
+        begin = int(draws[i, 1] * genes)
+        # Short runs are more likely than long ones.
+        end = begin + 1 + int(draws[i, 2] * draws[i, 2] * (genes - begin))
+        allele = int(draws[i, 4] * n_alleles[begin])
+        if begin > 0 and draws[i, 3] < 0.5:
+            allele = genomes[i, begin - 1]
+        for gene in range(begin, min(end, genes)):
+            if allele < n_alleles[gene]:
+                genomes[i, gene] = allele
+
+
+runs_set = WarmOnce(set_runs)
 reset_genes = WarmOnce(reset_one)
 tournament_winners = WarmOnce(tournament)
 cross_uniformly = WarmOnce(uniform_crossover)

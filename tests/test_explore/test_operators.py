@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eesim.base import IntArray
 from eesim.explore.breeding import Breeder, Variation
-from eesim.explore.operators import cross_at_one_point, cross_uniformly, mutate_genes, tournament_winners
+from eesim.explore.operators import cross_at_one_point, cross_uniformly, mutate_genes, runs_set, tournament_winners
 
 SIZES = st.lists(st.integers(1, 5), min_size=1, max_size=6)
 
@@ -135,6 +135,27 @@ def test_a_gene_is_mutated_once_per_child_on_average() -> None:
     breeder = Breeder(n_alleles, Variation(), rng)
     children, _ = breeder.breed(np.zeros((1, 40), np.int64), np.zeros(5000, np.int64), np.ones(5000, np.int64))
     assert abs((children > 0).sum(axis=1).mean() - 1) < 4 * np.sqrt(1 / 5000)
+
+
+def test_runs_of_genes_get_one_allele() -> None:
+    n_alleles, n = np.array([3] * 10 + [2] * 5), 3000
+    before = population(n_alleles, np.random.default_rng(6), n)
+    after, draws = before.copy(), np.random.default_rng(7).random((n, 5))
+    runs_set(after, n_alleles, 0.4, draws)
+    untouched = draws[:, 0] >= 0.4
+    assert np.array_equal(after[untouched], before[untouched])
+    assert ((after >= 0) & (after < n_alleles)).all()
+    extended = 0
+    for old, new, draw in zip(before[~untouched], after[~untouched], draws[~untouched], strict=True):
+        changed = np.flatnonzero(old != new)
+        assert len(set(new[changed].tolist())) <= 1
+        if len(changed):
+            first, last = changed[0], changed[-1]
+            run = new[first : last + 1]
+            # Inside a run only genes without the allele keep theirs.
+            assert all(gene == run[0] or run[0] >= n_alleles[first + k] for k, gene in enumerate(run))
+            extended += draw[3] < 0.5 and int(draw[1] * 15) > 0
+    assert extended > 100
 
 
 def test_a_step_aside_changes_one_gene() -> None:
