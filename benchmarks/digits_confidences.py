@@ -1,8 +1,9 @@
 """Train a small early-exit classifier and write the confidence and correctness of its exits, sample by sample.
 
 ``python benchmarks/digits_confidences.py`` writes ``scenarios/confidences/digits_mlp.csv`` again, the same every time
-on one installation (another build of numpy's linear algebra may round differently). Needs scikit-learn, which brings
-the data: 1,797 handwritten digits of 8 x 8 pixels (UCI, optical recognition of handwritten digits). No test needs it.
+on one installation (another build of numpy's linear algebra may round differently). It needs scikit-learn (the extra
+``data``), which brings the data: 1,797 handwritten digits of 8 x 8 pixels (UCI, optical recognition of handwritten
+digits). No test needs it.
 
 The network: three layers of 6, 32 and 128 units (ReLU), each fed with the picture and the layer before, a linear
 classifier after each, all trained together on the sum of their cross-entropies. 797 digits to train; two splits of 500

@@ -176,7 +176,7 @@ def _result(job: _Job, observations: list[Observation], log: IntArray | None) ->
         records=tuple(o.frames for o in observations if o.frames is not None) if job.keep else None,
         log=log,
         provenance=provenance(
-            scenario.documents, scenario.files, _trace_digests(scenario), seed=job.seed, replications=len(observations)
+            scenario.documents, scenario.files, trace_digests(scenario), seed=job.seed, replications=len(observations)
         ),
     )
     return replace(result, notes=(*scenario.notes, *_notes(result, measured)))
@@ -191,7 +191,8 @@ def _servers(result: Result) -> list[int]:
     ]
 
 
-def _trace_digests(scenario: Scenario) -> dict[str, str]:
+def trace_digests(scenario: Scenario) -> dict[str, str]:
+    """SHA-256 of what each of the stream's files holds."""
     read = scenario.traces._asdict()
     read |= read.pop("samples")._asdict()
     return {f"trace_{name}": hashlib.sha256(array.tobytes()).hexdigest() for name, array in read.items() if len(array)}

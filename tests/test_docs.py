@@ -166,7 +166,7 @@ def make_targets() -> list[str]:
 def check_eesim_line(words: list[str]) -> None:
     """Parse a command line with the real parser, and load what it refers to."""
     arguments = build_parser().parse_args(words)
-    if arguments.command == "run":
+    if arguments.command in ("run", "thresholds"):
         eesim.load(ROOT / arguments.scenario, arguments.overrides)
     elif arguments.command == "show":
         assert main(["show", arguments.what, arguments.name, "--json"]) == 0
@@ -426,6 +426,16 @@ def test_result_keys_are_described() -> None:
         assert set(summary[key]) <= set(meanings[key]), key
     estimate = summary["latency_ms"]["mean"]
     assert "{" + ", ".join(f'"{key}"' for key in estimate) + "}" in FORMATS.read_text(encoding="utf-8")
+
+
+def test_keys_of_a_threshold_search_are_described() -> None:
+    told = eesim.thresholds(eesim.load(SCENARIOS / "digits_psoc6.yaml", {"run.frames": 50})).to_dict()
+    assert keys_after("ThresholdSearch.to_dict") == list(told)
+    rows = {code(row[0])[0]: code(row[1]) for row in rows_after(FORMATS, "<!-- keys: ThresholdSearch.to_dict -->")[1:]}
+    for key in ("cost", "calibration", "baseline"):
+        assert set(told[key]) <= set(rows[key]), key
+    for key in ("thresholds", "exit_shares", "front"):
+        assert set(told[key][0]) <= set(rows[key]), key
 
 
 def test_columns_are_described() -> None:

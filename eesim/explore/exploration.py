@@ -12,7 +12,7 @@ import numpy as np
 
 from eesim.document import Document
 from eesim.errors import InputError
-from eesim.evaluate import run
+from eesim.evaluate import run, trace_digests
 from eesim.explore.additive import why_not
 from eesim.explore.branch_and_bound import BOUNDED, BranchAndBound, why_unbounded
 from eesim.explore.certificate import Certificate, certify
@@ -235,7 +235,8 @@ def explore(
         search = _make(name, spec, space, evaluator, budget)
     except ValueError as error:
         raise InputError([scenario.document.problem(("explore",), str(error))]) from None
-    identity = digest({**scenario.documents, "algorithm": name, "budget": budget})
+    files = trace_digests(scenario)
+    identity = digest({**scenario.documents, **files, "algorithm": name, "budget": budget})
     before_s = _restore(search, evaluator, folder, identity) if folder is not None and resume else 0.0
     wall_s = before_s + _drive(search, evaluator, space, folder, identity, before_s, progress)
     found = search.found()
@@ -244,7 +245,7 @@ def explore(
         confirmation, agree = _confirm(space, found, spec)
     if folder is not None:
         forget(folder)
-    traces = provenance(scenario.documents, scenario.files, {}, seed=spec.seed, replications=1)
+    traces = provenance(scenario.documents, scenario.files, files, seed=spec.seed, replications=1)
     certificate = certify(search, found, space.size)
     return Exploration(
         space, evaluator, name, why, found, certificate, search, confirmation, agree, wall_s, traces

@@ -164,7 +164,14 @@ class PartialBounds:
             maybe, own = state[e]
             later = np.where(maybe, np.minimum(own, later), later)
             out[:, e] = later
-        return out if self.evaluator.decide else np.repeat(ends[:, -1:], n_exits, axis=1)
+        decides = np.array([bool(tables.decide) for tables in self.evaluator.tables])
+        policy = genomes[:, -1]
+        decided = decides[np.maximum(policy, 0)]
+        may_decide = np.where(policy >= 0, decided, decides.any())
+        must_decide = np.where(policy >= 0, decided, decides.all())
+        # Where no exit decides, the answer is the final classifier's, and it waits for no branch.
+        final = np.where(must_decide[:, None], np.inf, ends[:, -1:])
+        return np.minimum(np.where(may_decide[:, None], out, np.inf), final)
 
     def metrics(self, genomes: IntArray) -> Metrics:
         """Lower bounds by flat metric name, (n,) each; metrics without a bound are missing.

@@ -86,11 +86,13 @@ def print_network(network: Network, console: Console) -> None:
     """Print a network: segments in construction order."""
     console.print(f"[bold]{network.name}[/]: {network.title}")
     console.print(f"input {network.input:,} bytes, {_origin(network.origin)}\n", markup=False, highlight=False)
-    table = _table("segment", "fed by", "exit", "output bytes", "kernels")
+    counted = any(segment.macs is not None for segment in network.segments)
+    table = _table("segment", "fed by", "exit", "output bytes", "kernels", *(["MACs"] if counted else []))
     names = network.segment_names
     for segment, source in zip(network.segments, network.sources, strict=True):
         fed = names[source] if source >= 0 else "input"
-        table.add_row(segment.name, fed, segment.exit or "", f"{segment.output:,}", str(segment.kernels))
+        macs = [] if not counted else ["n/a" if segment.macs is None else f"{segment.macs:,}"]
+        table.add_row(segment.name, fed, segment.exit or "", f"{segment.output:,}", str(segment.kernels), *macs)
     _print(console, "Segments", table)
 
 

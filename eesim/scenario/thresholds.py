@@ -60,6 +60,7 @@ class ThresholdsSpec(Spec):
         """A budget without a unit counts operations; all other costs have units."""
         cost, budget = data.get("cost", "exit_latency"), data.get("budget")
         if isinstance(budget, int) and not isinstance(budget, bool) and cost != "operations":
-            yield ("budget",), f"a {cost} has a unit", ""
+            unit = "mJ" if "energy" in str(cost) else "ms"
+            yield ("budget",), f"must have a unit (such as 3 {unit})", ""
         if isinstance(budget, str) and cost == "operations":
             yield ("budget",), "must be a whole number of operations", ""

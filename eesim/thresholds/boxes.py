@@ -55,7 +55,7 @@ class BoxSearch:
     pruned: int
 
 
-def search_boxes(cascade: Cascade, levels: Levels, goal: Goal, *, boxes: int, counted: int = COUNTED) -> BoxSearch:
+def search_boxes(cascade: Cascade, levels: Levels, goal: Goal, *, boxes: int, counted: int | None = None) -> BoxSearch:
     """Find the best setting for a goal.
 
     Parameters
@@ -65,8 +65,9 @@ def search_boxes(cascade: Cascade, levels: Levels, goal: Goal, *, boxes: int, co
     boxes
         Boxes that may be bounded; when they are used up, the gap to the lowest open bound remains.
     counted
-        Steps up to which a box is counted setting by setting.
+        Steps up to which a box is counted setting by setting; None for `COUNTED`.
     """
+    steps = COUNTED if counted is None else counted
     table = _pilot(cascade, levels)
     bound = _Bound(cascade, levels, goal, _price(table, goal))
     low, high = np.zeros(cascade.n_early, np.int64), levels.sizes - 1
@@ -77,7 +78,7 @@ def search_boxes(cascade: Cascade, levels: Levels, goal: Goal, *, boxes: int, co
         if lowest * SLACK >= _incumbent(table, goal):
             break
         heapq.heappop(open_)
-        if (low == high).all() or work_of(high - low + 1, cascade.n_samples) <= counted:
+        if (low == high).all() or work_of(high - low + 1, cascade.n_samples) <= steps:
             table.add(low, high)
             continue
         for part in bound.split(low, high):

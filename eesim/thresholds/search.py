@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from eesim.base import FloatArray
-from eesim.evaluate import run
+from eesim.evaluate import run, trace_digests
 from eesim.explore.certificate import Certificate
 from eesim.provenance import provenance
 from eesim.scenario.load import Scenario
@@ -97,7 +97,9 @@ def find_thresholds(scenario: Scenario, *, simulate: bool = True) -> ThresholdSe
         simulation=run(chosen) if simulate else None,
         notes=tuple(notes),
         wall_s=time.monotonic() - begin,
-        provenance=provenance(scenario.documents, scenario.files, {}, seed=scenario.spec.run.seed, replications=1),
+        provenance=provenance(
+            scenario.documents, scenario.files, trace_digests(scenario), seed=scenario.spec.run.seed, replications=1
+        ),
     )
 
 

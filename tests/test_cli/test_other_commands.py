@@ -219,8 +219,8 @@ def test_show_something_of_ones_own(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["board", "rk3399"], "there is no board 'rk3399' (known: rk3399pro) (did you mean rk3399pro?)"),
-        (["network", "resnet"], "there is no network 'resnet' (known: ee_resnet18)"),
+        (["board", "rk3399"], "there is no board 'rk3399' (known: psoc6, rk3399pro) (did you mean rk3399pro?)"),
+        (["network", "resnet"], "there is no network 'resnet' (known: digits_mlp, ecg, ee_resnet18, speech_commands)"),
         (["board", "rk3399pro", "--set", "base_power=1 W"], "use it with `eesim show scenario`"),
         (["scenario", "camera"], "no such file"),
     ],

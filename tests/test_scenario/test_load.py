@@ -229,8 +229,9 @@ def test_everything_wrong_with_a_scenario_is_reported_at_once(tmp_path: Path) ->
 def test_unknown_names_get_suggestions() -> None:
     found = problems(CAMERA, {"board": "rk3399", "network": "eeresnet18"})
     assert found == [
-        "--set: board: there is no board 'rk3399' (known: rk3399pro) (did you mean rk3399pro?)",
-        "--set: network: there is no network 'eeresnet18' (known: ee_resnet18) (did you mean ee_resnet18?)",
+        "--set: board: there is no board 'rk3399' (known: psoc6, rk3399pro) (did you mean rk3399pro?)",
+        "--set: network: there is no network 'eeresnet18' "
+        "(known: digits_mlp, ecg, ee_resnet18, speech_commands) (did you mean ee_resnet18?)",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,8 @@ DIGITS = ROOT / "scenarios" / "digits_psoc6.yaml"
 TABLE = ROOT / "scenarios" / "confidences" / "digits_mlp.csv"
 
 
-def correlated(n: int, exits: int, *, seed: int, rank: float, digits: int = 3) -> Cascade:
-    """Samples with a common difficulty: ``rank`` 0 makes exits independent, 1 the same; costs grow with depth."""
-    rng = np.random.default_rng(seed)
-    common, own = rng.random((n, 1)), rng.random((n, exits))
-    ease = np.where(rng.random((n, exits)) < rank, common, own)
-    skill = np.linspace(0.6, 0.95, exits)
-    confidence = np.round(np.clip(ease * 0.6 + 0.4, 0, 1), digits)[:, :-1]
-    correct = ease > 1 - skill
-    return Cascade(confidence, correct, np.array([(k + 1) ** 2 * 10 for k in range(exits)], np.int64))
+correlated = runpy.run_path(str(ROOT / "scenarios" / "studies" / "independence.py"))["shared_difficulty"]
+"""The study's tables: exits that share a difficulty."""
 
 
 @st.composite
