@@ -7,7 +7,8 @@
     search ends, stand beside it. Each round gives both the same time, eesim in as many searches as that holds;
 (b) seconds to prove the optimum of ga_py by looking at all 2,187 strings, beside DEAP's first generation;
 (c) evaluations and seconds until NSGA-II holds 99.9 % of the exact front's hypervolume, beside pymoo's NSGA2, both on
-    the same compiled evaluator (mean latency and energy over mapping and operating points, frames far apart);
+    the same compiled objective: the simulator on three spaces, and sums along chains, which cost next to nothing, so
+    that the searches' own time shows. The time is judged on the chains; on the simulator it is shown;
 (d) what lowering a candidate costs in frames, and the share of wall time inside compiled calls;
 (e) regret of the genetic search against the enumerated truth, at fractions of the space.
 
@@ -17,6 +18,7 @@ Rivals are needed for their parts only: ``pip install deap pymoo``. Exit status 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import platform
 import statistics
@@ -36,6 +38,10 @@ from eesim.base import FloatArray, IntArray
 from eesim.document import Document
 from eesim.engine import candidate_runs as cr
 from eesim.explore import evaluator as evaluator_module
+from eesim.explore.additive import Additive
+from eesim.explore.chain import Chain
+from eesim.explore.chain import evaluate as chain_costs
+from eesim.explore.dp import front as whole_front
 from eesim.explore.evaluator import Evaluator
 from eesim.explore.exhaustive import Exhaustive
 from eesim.explore.front import hypervolume, nondominated
@@ -233,17 +239,85 @@ def until_reached(tracker: Tracker, work: Callable[[], Any]) -> tuple[bool, int,
     return reached, tracker.evaluations, time.perf_counter() - begin - tracker.aside_s
 
 
+class SimpleChain:
+    """Time and energy of paths through a chain, which sums tell in well under a microsecond, with its exact front."""
+
+    objective_names = ("time", "energy")
+    constraint_names = ()
+
+    def __init__(self, repeats: int) -> None:
+        study = {
+            "physics.dvfs_delay": False,
+            "stream.arrivals": {"kind": "closed_loop"},
+            "stream.exits": {"kind": "fixed", "exit": 4},
+            "mapping.exits": ["final"],
+            "requirements": {},
+        }
+        clocks = dict.fromkeys(("b1", "b2", "b3", "b4"), "all")
+        explore = {"segments": ANYWHERE, "opp": clocks, "objective": ["mean_latency", "energy"]}
+        one = next(Additive(problem(study, explore)).links()).chain
+        edges = [*range(one.layers - 1), *([0, *range(one.layers - 1)] * (repeats - 1))]
+        nodes = np.tile(one.time_ns, (repeats, 1)), np.tile(one.energy_nj, (repeats, 1))
+        self.chain = Chain(one.states, *nodes, one.switch_time_ns[edges], one.switch_energy_nj[edges])
+        self.n_alleles = np.full(self.chain.layers, len(one.states))
+        exact = whole_front(self.chain)
+        assert exact.gap == 0
+        self.exact = np.stack([exact.time_ns, exact.energy_nj], axis=1).astype(float)
+
+    def evaluate(self, genomes: IntArray) -> Evaluations:
+        """Time, ns, and energy, nJ."""
+        costs = chain_costs(self.chain, genomes)
+        return Evaluations(np.stack(costs, axis=1).astype(float), np.zeros((len(genomes), 0)))
+
+    def is_allowed(self, genomes: IntArray) -> Any:
+        """All are."""
+        return np.ones(len(genomes), np.bool_)
+
+
+def enumerated(changes: Mapping[str, Any], explore: Mapping[str, Any]) -> tuple[Any, FloatArray, FloatArray]:
+    """A problem of the simulator, its exact front by enumeration, and the worst values."""
+    evaluator = problem(changes, explore)
+    values = np.concatenate([evaluator.evaluate(part).objectives for part in evaluator.space.batches(20_000)])
+    points = np.unique(values, axis=0)
+    return evaluator, points[nondominated(points)], values.max(axis=0) * 1.01
+
+
+def summed(repeats: int) -> tuple[Any, FloatArray, FloatArray]:
+    """A chain, its exact front by dynamic programming, and the corner behind the front, a tenth further."""
+    chain = SimpleChain(repeats)
+    return chain, chain.exact, chain.exact.max(axis=0) * 1.1
+
+
+REAL = {**FAR_APART, "physics.transfers": True, "physics.contention": True}
+TWO = {"segments": ANYWHERE, "objective": ["mean_latency", "energy"]}
+WORST = {"segments": ANYWHERE, "opp": {"B": "all", "L": "all"}, "objective": ["worst_latency", "energy"]}
+FRONTS: dict[str, tuple[Callable[[], tuple[Any, FloatArray, FloatArray]], float]] = {
+    "simulator, mapping and clocks": (lambda: enumerated(FAR_APART, {**TWO, "opp": {"B": "all", "G": "all"}}), 0),
+    "simulator, worst latency with transfers and contention": (lambda: enumerated(REAL, WORST), 0),
+    "simulator, mapping, exits and a clock": (
+        lambda: enumerated(FAR_APART, {**TWO, "opp": {"B": "all"}, "exits": "any"}),
+        0,
+    ),
+    "sums along EE-ResNet18's blocks, PE and clock each": (lambda: summed(1), 20),
+    "sums along its blocks twice over (synthetic)": (lambda: summed(2), 20),
+}
+"""Problems with an exact front, and how much less time is asked for; of the simulator, which takes its time of both, it
+is only shown."""
+
+
 def against_pymoo(targets: Targets, rounds: int) -> None:
     """Part (c)."""
-    explore = {"segments": ANYWHERE, "opp": {"B": "all", "G": "all"}, "objective": ["mean_latency", "energy"]}
-    evaluator = problem(FAR_APART, explore)
-    space = evaluator.space
-    values = np.concatenate([evaluator.evaluate(part).objectives for part in space.batches(20_000)])
-    reference = values.max(axis=0) * 1.01
-    front = np.unique(values, axis=0)
-    front = front[nondominated(front)]
-    whole = hypervolume(front, reference)
-    print(f"(c) NSGA-II, mean latency and energy, {space.size:,} genomes, {len(front)} on the exact front")
+    for name, (make, faster) in FRONTS.items():
+        on_one_front(targets, rounds, name, faster, *make())
+
+
+def on_one_front(
+    targets: Targets, rounds: int, name: str, wanted: float, evaluator: Any, exact: FloatArray, reference: FloatArray
+) -> None:
+    """Both searches on one problem."""
+    size = math.prod(int(n) for n in evaluator.n_alleles)
+    whole = hypervolume(exact, reference)
+    print(f"(c) NSGA-II, {name}: {size:,} genomes, {len(exact)} on the exact front")
     try:
         from pymoo.algorithms.moo.nsga2 import NSGA2
         from pymoo.core.problem import Problem
@@ -255,7 +329,7 @@ def against_pymoo(targets: Targets, rounds: int) -> None:
     except ModuleNotFoundError:
         print("    skipped: pymoo is not installed")
         return
-    upper = np.asarray(space.n_alleles) - 1
+    upper = np.asarray(evaluator.n_alleles) - 1
 
     class Design(Problem):  # type: ignore[misc]
         def __init__(self, tracker: Tracker) -> None:
@@ -281,13 +355,15 @@ def against_pymoo(targets: Targets, rounds: int) -> None:
             self.tracker.add(found.objectives)
             return found
 
-    budget = min(space.size, 60_000)
+    budget = min(size, 60_000)
     goal = SHARE_OF_FRONT * whole
-    rows: dict[str, list[tuple[bool, int, float]]] = {"eesim": [], "pymoo": []}
-    for seed in range(rounds):
+    rows: dict[str, list[tuple[float, ...]]] = {"eesim": [], "pymoo": []}
+
+    def ours_once(seed: int) -> tuple[float, float, float]:
         mine = Tracker(reference, goal)
-        search = Nsga2(Watched(mine), budget=budget, seed=seed)  # type: ignore[arg-type]
-        rows["eesim"].append(until_reached(mine, search.run))
+        return until_reached(mine, Nsga2(Watched(mine), budget=budget, seed=seed).run)  # type: ignore[arg-type]
+
+    for seed in range(rounds):
         theirs = Tracker(reference, goal)
         operators = {
             "sampling": IntegerRandomSampling(),
@@ -300,11 +376,11 @@ def against_pymoo(targets: Targets, rounds: int) -> None:
             minimize(Design(tracker), algorithm, ("n_eval", budget), seed=seed)
 
         rows["pymoo"].append(until_reached(theirs, work))
-    for name, results in rows.items():
-        reached = sum(row[0] for row in results)
-        print(
-            f"    {name}: reached {100 * SHARE_OF_FRONT:g} % in {reached} of {len(results)} runs of {budget:,} at most"
-        )
+        # As many of our searches as pymoo's one takes, so that whatever else runs meets both alike.
+        rows["eesim"].append(filled(rows["pymoo"][-1][2], lambda k, seed=seed: ours_once(1000 * seed + k)))
+    for who, results in rows.items():
+        reached = 100 * statistics.fmean(row[0] for row in results)
+        print(f"    {who}: reached {100 * SHARE_OF_FRONT:g} % in {reached:g} % of the runs of {budget:,} at most")
         print(f"        evaluations {spread([float(row[1]) for row in results])}")
         print(f"        seconds     {spread([row[2] for row in results], ' ms', 1e3)}")
     pairs = list(zip(rows["eesim"], rows["pymoo"], strict=True))
@@ -312,10 +388,15 @@ def against_pymoo(targets: Targets, rounds: int) -> None:
     faster = [theirs[2] / mine[2] for mine, theirs in pairs]
     print(f"    ratio of evaluations, pymoo / eesim {spread(fewer)}")
     print(f"    ratio of seconds, pymoo / eesim     {spread(faster)}")
-    runs = len(rows["eesim"])
-    targets.judge("(c) our runs that reach the front", sum(row[0] for row in rows["eesim"]), runs, at_least=True)
-    targets.judge("(c) pymoo's evaluations / ours", statistics.median(fewer), 1, at_least=True)
-    targets.judge("(c) pymoo's time / ours", statistics.median(faster), 20, at_least=True)
+    ours = statistics.fmean(row[0] for row in rows["eesim"])
+    targets.judge(f"(c) {name}: share of our runs that reach the front", ours, 1, at_least=True)
+    targets.judge(f"(c) {name}: pymoo's evaluations / ours", statistics.median(fewer), 1, at_least=True)
+    if wanted:
+        targets.judge(f"(c) {name}: pymoo's time / ours", statistics.median(faster), wanted, at_least=True)
+        return
+    batch = np.random.default_rng(0).integers(0, upper + 1, (50, len(upper)))
+    each = min(timed(lambda: evaluator.evaluate(batch))[0] for _ in range(20)) / len(batch)
+    print(f"    of both, the simulator takes {1e6 * each:.3g} us per design, in batches of 50")
 
 
 # -- (d): lowering, and where the time goes -----------------------------------------------------------------

@@ -35,6 +35,8 @@ def why_not_dp(evaluator: Evaluator) -> str:
     names = evaluator.objective_names
     if len(names) > 2 or not set(names) <= {*LATENCIES, "energy"} or sum(name in LATENCIES for name in names) > 1:
         return f"dp minimises one latency, energy, or both, not {', '.join(names)}"
+    if evaluator.memory.names:
+        return "dp takes limits of latency, not of memory"
     foreign = [limit.name for limit in evaluator.limits if not limit.metric.startswith("latency_ms.")]
     foreign = [name for name in foreign if name != "drop_rate"]
     late = "deadline_miss_rate"

@@ -25,6 +25,7 @@ from eesim.explore.candidates import candidate_tables, unsupported
 from eesim.explore.decision_bank import Deal, DecisionBank
 from eesim.explore.general_road import GeneralRoad
 from eesim.explore.genes import Columns, Genes
+from eesim.explore.memory import MemoryLimits
 from eesim.explore.objectives import IMPOSSIBLE, OBJECTIVES, Limit, constraints_of, limits_of
 from eesim.explore.problem import Evaluations
 from eesim.explore.space import Space, pe_of
@@ -71,7 +72,8 @@ class Evaluator:
         constraints = constraints_of(spec, scenario.spec.requirements)
         self.limits: tuple[Limit, ...] = limits_of(constraints)
         self.objective_names: tuple[str, ...] = tuple(spec.objectives)
-        self.constraint_names = (*(limit.name for limit in self.limits), RUNS)
+        self.memory = MemoryLimits(scenario, spec)
+        self.constraint_names = (*(limit.name for limit in self.limits), *self.memory.names, RUNS)
         self.n_alleles = space.n_alleles
         self.is_allowed = space.is_allowed
         self.simulated = 0
@@ -125,6 +127,8 @@ class Evaluator:
         violations = np.zeros((len(genomes), len(self.constraint_names)))
         for i, limit in enumerate(self.limits):
             violations[:, i] = limit.violation(metrics[limit.metric])
+        if self.memory.names:
+            violations[:, len(self.limits) : -1] = self.memory.violations(self.columns.genes(genomes))
         violations[:, -1] = np.where(np.isin(metrics["status"], [cr.INVALID, cr.DEADLOCKED]), IMPOSSIBLE, 0)
         return Evaluations(objectives, violations)
 

@@ -92,6 +92,16 @@ class Exploration:
         broken = (self.search.memo.visited.violations > 0).sum(axis=0)
         return {name: int(count) for name, count in zip(self.evaluator.constraint_names, broken, strict=True)}
 
+    @property
+    def hypervolume(self) -> dict[str, Any] | None:
+        """Hypervolume of the front, and its reference point: the worst values of the first step."""
+        reference = self.search.archive.reference
+        if reference is None:
+            return None
+        names = self.evaluator.objective_names
+        worst = {name: OBJECTIVES[name][1] * float(x) for name, x in zip(names, reference, strict=True)}
+        return {"value": self.search.archive.hypervolume, "reference": worst}
+
     def describe(self, row: int = 0) -> dict[str, Any]:
         """Return one of the found genomes as plain data: mapping, choices, objectives, violations."""
         genome = self.found.genomes[row]
@@ -115,6 +125,7 @@ class Exploration:
             "best": self.describe(),
             "feasible": self.found.is_feasible,
             "front": [self.describe(row) for row in range(len(self.found.genomes))],
+            "hypervolume": self.hypervolume,
             "certificate": self.certificate.as_dict(),
             "algorithm": self.algorithm,
             "why": self.why,
