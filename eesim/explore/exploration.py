@@ -35,6 +35,9 @@ from eesim.scenario.load import Scenario, resolve
 ENUMERABLE = 250_000
 """Spaces up to this size are enumerated by ``auto``."""
 
+ENUMERABLE_ONE_BY_ONE = 5_000
+"""The same where each design has to be lowered on its own."""
+
 FEW = 1_000
 """Spaces of chains up to this size are enumerated all the same."""
 
@@ -162,7 +165,7 @@ def choose(spec: ExploreSpec, evaluator: Evaluator, wanted: AlgorithmName | None
         return "exhaustive", f"the space of {space.size:,} can be enumerated"
     if additive and _fits_dp(evaluator):
         return "dp", "one frame at a time through a chain: time and energy add up, so the best path is found exactly"
-    if space.size <= ENUMERABLE:
+    if space.size <= (ENUMERABLE_ONE_BY_ONE if evaluator.general_reasons or any(space.own_clocks) else ENUMERABLE):
         return "exhaustive", f"the space of {space.size:,} can be enumerated"
     if not single:
         return "nsga2", f"{len(spec.objectives)} objectives over {space.size:,} genomes"

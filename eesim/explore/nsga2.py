@@ -12,7 +12,7 @@ import numpy as np
 
 from eesim.base import IntArray
 from eesim.explore.breeding import Variation
-from eesim.explore.dominance import crowding_distance, nondominated_ranks
+from eesim.explore.dominance import best_spread
 from eesim.explore.evolution import Evolution
 from eesim.explore.problem import Problem
 from eesim.explore.search import SearchOptions
@@ -50,9 +50,7 @@ class Nsga2(Evolution):
 
     def _survivors(self, rows: IntArray, island: IntArray) -> tuple[IntArray, IntArray]:
         """Rank by rank, and within a rank the least crowded first."""
-        rows = np.sort(rows)
-        rows = rows[np.diff(rows, prepend=-1) > 0]
-        objectives = self.memo.visited.objectives[rows]
-        ranks = nondominated_ranks(objectives, self.memo.violation[rows])
-        best = np.lexsort((-crowding_distance(objectives, ranks), ranks))[: self._sizes[0]]
-        return rows[best], np.zeros_like(island, shape=len(best))
+        out = np.empty(len(rows), np.int64)
+        values = self.memo.visited.objectives, self.memo.violation
+        kept = best_spread(np.sort(rows), *values, int(self._sizes[0]), out)
+        return out[:kept].copy(), np.zeros_like(island, shape=kept)

@@ -24,13 +24,14 @@ def _clocks(exploration: Exploration, row: int) -> str:
     choice = exploration.space.choice(exploration.found.genomes[row])
     names = exploration.space.scenario.network.segment_names
     used = {pe_of(choice[name]) for name in names}
-    own = [format_frequency(choice[name].clock_hz) for name in names if isinstance(choice[name], Placement)]
+    placed = [(name, choice[name]) for name in names if isinstance(choice[name], Placement)]
+    own = [f"{name} {format_frequency(place.clock_hz)}" for name, place in placed]
     varied = [
         f"{gene.name.removeprefix('opp.')} {format_frequency(choice[gene.name])}"
         for gene in exploration.space.genes
         if gene.name.startswith("opp.") and len(gene.alleles) > 1 and gene.name.removeprefix("opp.") in used
     ]
-    return ", ".join([*varied, *([" ".join(own)] if own else [])])
+    return ", ".join([*varied, *own])
 
 
 def _others(exploration: Exploration, row: int) -> str:
