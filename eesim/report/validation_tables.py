@@ -46,14 +46,19 @@ def _table(text: Sequence[str], numbers: Iterable[str]) -> Table:
 def print_validation(found: Validation, console: Console) -> None:
     """Print a validation."""
     console.print("[bold]Errors[/], per cent of the measurement")
-    table = _table(("suite", "graph", "quantity"), SCORES)
-    for row in found.rows:
-        table.add_row(row.suite, row.graph, row.quantity, *score_cells(row))
-    _wide(console, table)
+    print_scores(found.rows, console)
     _print_parts(found, console)
     _print_left_out(found, console)
     _print_budget(found, console)
     _print_decisions(found, console)
+
+
+def print_scores(rows: Iterable[Row], console: Console) -> None:
+    """Print rows of scores."""
+    table = _table(("suite", "graph", "quantity"), SCORES)
+    for row in rows:
+        table.add_row(row.suite, row.graph, row.quantity, *score_cells(row))
+    _wide(console, table)
 
 
 def _wide(console: Console, table: Table) -> None:
