@@ -205,7 +205,8 @@ def _layer_rows(graph: str, i: int, *, last: bool) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for pe in ("B", "L", "G"):
         for mhz in CLOCKS[pe]:
-            for host in CLOCKS["B"] if pe == "G" else (None,):
+            # In pipeline mode the GPU's times are read at a host of 1800 MHz, whatever its clock.
+            for host in (*CLOCKS["B"], 1800) if pe == "G" else (None,):
                 at = ("lw", graph, i, pe)
                 rows.append((*at, "task", mhz, host, WORK[pe][i % 3] / mhz * 1e3, 5000.0))
                 if i == 0:
