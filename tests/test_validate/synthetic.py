@@ -144,7 +144,7 @@ class Table:
 
     campaign = "lw"
 
-    def layer(self, layer: int, pe: str, clock_hz: int, host_hz: int) -> Cost | None:
+    def layer(self, layer: int, pe: str, clock_hz: int, _: int) -> Cost | None:
         if pe == "N":
             return Cost(NPU_MS[layer % 3] * MS, float("nan"))
         return Cost(WORK[pe][layer % 3] * MHZ / clock_hz * 1e9, 5e6)

@@ -221,7 +221,8 @@ def test_missing_tables_say_what_they_are_for(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         require_tables(tmp_path, runs)
     assert said(error) == [
-        "layer_shapes.csv: there is no such file; it is needed for layers and tensor sizes (did you mean layer_shape.csv?)",
+        "layer_shapes.csv: there is no such file; it is needed for layers and tensor sizes "
+        "(did you mean layer_shape.csv?)",
         "freq_table.csv: there is no such file; it is needed for clocks of switch_runs*.csv",
     ]
 
