@@ -398,6 +398,8 @@ PARSERS = {
     "peak rate": units.parse_ops_per_second,
     "time per size": units.parse_ns_per_byte,
     "power per clock": units.parse_uw_per_mhz,
+    "cycles": units.parse_cycles,
+    "cycles per size": units.parse_cycles_per_byte,
 }
 
 
@@ -412,7 +414,7 @@ def test_units_are_read_as_said() -> None:
         number, _, unit = limit.partition(" ")
         with pytest.raises(units.UnitError):
             parse(f"{int(number) + 1} {unit}")
-        if quantity not in ("time per size", "power per clock"):
+        if quantity not in ("time per size", "power per clock", "cycles per size"):
             known = getattr(units, f"_{quantity.removesuffix(' rate').upper().replace('SIZE', 'BYTES')}").units
             assert set(code(listed)) == set(known), quantity
 
