@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -51,6 +51,10 @@ class _Job:
     batches: bool
     progress: Callable[[int], None] | None
 
+    def warmup(self) -> str | int:
+        """Warm-up as the scenario asks for it."""
+        return self.scenario.spec.run.warmup
+
 
 def run(
     scenario: Scenario,
@@ -89,17 +93,79 @@ def run(
     chosen = scenario.spec.run.seed if seed is None else seed
     keep = scenario.n_frames * count <= KEEP_FRAMES_UP_TO if keep_frames is None else keep_frames
     job = _Job(scenario, lower(scenario), engine, chosen, keep, count == 1, progress)
-    observations = _observe_all(job, count)
+    observations = _observe_all(job, [(r, job.warmup()) for r in range(count)])
     return _result(job, observations, _log(job, log_frames) if log_frames else None)
 
 
-def _observe_all(job: _Job, count: int) -> list[Observation]:
-    """Run the replications: on threads where the engine lets go of the interpreter."""
-    workers = min(count, os.cpu_count() or 1)
-    if job.engine == "reference" or workers == 1:
-        return [_observe(job, r) for r in range(count)]
+class Replications:
+    """Replications of one scenario, run a few at a time; only their metrics are kept.
+
+    What comparisons are made of: replication ``r`` of two scenarios with the same seed sees the same random numbers.
+
+    Parameters
+    ----------
+    scenario
+        What to simulate.
+    engine, seed, progress
+        As in `run`.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        engine: EngineName = "compiled",
+        seed: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        chosen = scenario.spec.run.seed if seed is None else seed
+        self._job = _Job(scenario, lower(scenario), engine, chosen, keep=False, batches=False, progress=progress)
+        self._done: dict[int, Replication] = {}
+
+    @property
+    def scenario(self) -> Scenario:
+        """What is simulated."""
+        return self._job.scenario
+
+    @property
+    def lowered(self) -> Lowered:
+        """What the engine reads."""
+        return self._job.lowered
+
+    @property
+    def done(self) -> list[Replication]:
+        """Metrics of the replications so far, in order."""
+        return [self._done[r] for r in sorted(self._done)]
+
+    def simulate(self, replications: Sequence[int], warmups: Mapping[int, int] | None = None) -> None:
+        """Run some replications (again, if need be).
+
+        Parameters
+        ----------
+        replications
+            Their numbers, from 0.
+        warmups
+            Frames to leave out, by replication, instead of what the scenario asks for: what is compared must be
+            measured on the same frames.
+        """
+        pairs = [(r, (warmups or {}).get(r, self._job.warmup())) for r in replications]
+        for r, observation in zip(replications, _observe_all(self._job, pairs), strict=True):
+            self._done[r] = replication_metrics(
+                self.lowered.plan, self.lowered.labels, observation, _accuracies(self.scenario)
+            )
+
+    def result(self) -> Result:
+        """Summary of the replications so far, as `run` gives it (without frames, log and batches)."""
+        return _summary(self._job, self.done, [], None, None)
+
+
+def _observe_all(job: _Job, replications: Sequence[tuple[int, str | int]]) -> list[Observation]:
+    """Run replications with their warm-ups: on threads where the engine lets go of the interpreter."""
+    workers = min(len(replications), os.cpu_count() or 1)
+    if job.engine == "reference" or workers <= 1:
+        return [_observe(job, *pair) for pair in replications]
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(lambda r: _observe(job, r), range(count)))
+        return list(pool.map(lambda pair: _observe(job, *pair), replications))
 
 
 def _blocks(job: _Job, replication: int, n_frames: int) -> Iterator[Draws]:
@@ -107,9 +173,8 @@ def _blocks(job: _Job, replication: int, n_frames: int) -> Iterator[Draws]:
         yield job.lowered.draws(frames)
 
 
-def _observe(job: _Job, replication: int) -> Observation:
+def _observe(job: _Job, replication: int, warmup: str | int) -> Observation:
     scenario, n = job.scenario, job.scenario.n_frames
-    warmup = scenario.spec.run.warmup
     stop_at = min(int(warmup), n - 1) if isinstance(warmup, int) else 0
     step = max(n // SNAPSHOTS, 1)
     observer = Observer(
@@ -148,12 +213,27 @@ def _log(job: _Job, frames: int) -> IntArray:
     return np.concatenate(parts)
 
 
-def _result(job: _Job, observations: list[Observation], log: IntArray | None) -> Result:
-    scenario, lowered = job.scenario, job.lowered
+def _accuracies(scenario: Scenario) -> list[float] | None:
     accuracy = scenario.spec.stream.exits.accuracy
-    right = None if accuracy is None else [float(share) for share in accuracy]
-    measured = [replication_metrics(lowered.plan, lowered.labels, o, right) for o in observations]
-    batches = [tally_metrics(tally, lowered.labels.exits) for tally in observations[0].batches if tally.frames]
+    return None if accuracy is None else [float(share) for share in accuracy]
+
+
+def _result(job: _Job, observations: list[Observation], log: IntArray | None) -> Result:
+    plan, labels, right = job.lowered.plan, job.lowered.labels, _accuracies(job.scenario)
+    measured = [replication_metrics(plan, labels, o, right) for o in observations]
+    batches = [tally_metrics(tally, labels.exits) for tally in observations[0].batches if tally.frames]
+    records = tuple(o.frames for o in observations if o.frames is not None) if job.keep else None
+    return _summary(job, measured, batches, records, log)
+
+
+def _summary(
+    job: _Job,
+    measured: list[Replication],
+    batches: list[dict[str, float]],
+    records: tuple[IntArray, ...] | None,
+    log: IntArray | None,
+) -> Result:
+    scenario, lowered = job.scenario, job.lowered
     estimates = combine(measured, batches, scenario.spec.run.confidence)
     shares = np.array([estimates[f"exit_share.{name}"].value or 0.0 for name in lowered.labels.exits])
     result = Result(
@@ -166,10 +246,10 @@ def _result(job: _Job, observations: list[Observation], log: IntArray | None) ->
         bounds=bounds(lowered.plan, shares),
         verdicts=judge(scenario.spec.requirements, estimates),
         notes=(),
-        records=tuple(o.frames for o in observations if o.frames is not None) if job.keep else None,
+        records=records,
         log=log,
         provenance=provenance(
-            scenario.documents, scenario.files, _trace_digests(scenario), seed=job.seed, replications=len(observations)
+            scenario.documents, scenario.files, trace_digests(scenario), seed=job.seed, replications=len(measured)
         ),
     )
     return replace(result, notes=(*scenario.notes, *_notes(result, measured)))
@@ -184,7 +264,8 @@ def _servers(result: Result) -> list[int]:
     ]
 
 
-def _trace_digests(scenario: Scenario) -> dict[str, str]:
+def trace_digests(scenario: Scenario) -> dict[str, str]:
+    """SHA-256 of each trace that the stream reads."""
     return {
         f"trace_{name}": hashlib.sha256(array.tobytes()).hexdigest()
         for name, array in scenario.traces._asdict().items()

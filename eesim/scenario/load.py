@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from eesim.document import Document
 from eesim.errors import InputError, Problem
@@ -19,7 +19,7 @@ from eesim.mapping.policy import PRESETS, Policy, PolicyChange, resolve_policy
 from eesim.overrides import Override, apply_overrides, parse_overrides
 from eesim.scenario.checks import notes_of, short_traces, stream_problems, unprofiled, unroutable
 from eesim.scenario.library import find_board, find_network, shown
-from eesim.scenario.spec import ScenarioSpec
+from eesim.scenario.spec import ProfileChange, ScenarioSpec
 from eesim.spec import Spec, validate_document
 from eesim.wording import DataPath
 from eesim.workload.network import Network
@@ -55,6 +55,8 @@ class Scenario:
         What the user should know (inputs without effect, estimates).
     document
         The scenario's document, with positions.
+    folder
+        What relative paths in the document are relative to.
     """
 
     spec: ScenarioSpec
@@ -68,6 +70,7 @@ class Scenario:
     files: Mapping[str, str]
     notes: tuple[str, ...]
     document: Document
+    folder: Path = Path()
 
     @property
     def stream(self) -> Stream:
@@ -113,11 +116,19 @@ def located(document: Document, prefix: DataPath, check: Callable[[], T]) -> T:
         ) from None
 
 
-_SHORT_FOR: dict[DataPath, str] = {("board",): "extends", ("network",): "extends", ("policy",): "preset"}
+_SHORT_FOR: dict[DataPath, str] = {
+    ("board",): "extends",
+    ("network",): "extends",
+    ("profile",): "extends",
+    ("policy",): "preset",
+}
+
+Read: TypeAlias = Callable[[Path], Document]
+"""Reads a file; many variants of one scenario share a reader that remembers what it has read."""
 
 
 def _expand(path: DataPath, value: Any) -> dict[str, Any] | None:
-    """``board: NAME`` is short for ``{extends: NAME}``, ``policy: NAME`` for ``{preset: NAME}``."""
+    """``board: NAME`` is short for ``{extends: NAME}`` (so are network and profile), ``policy: NAME`` for a preset."""
     key = _SHORT_FOR.get(path)
     return {key: value} if key and isinstance(value, str) else None
 
@@ -160,8 +171,22 @@ def _steps(key: str) -> DataPath:
     return tuple(int(step) if re.fullmatch("[0-9]{1,9}", step) else step for step in key.split("."))
 
 
-def resolve(document: Document, beside: Path) -> Scenario:
+def changed(scenario: Scenario, changes: Iterable[Override], read: Read = load_document) -> Scenario:
+    """Return a scenario with more overrides applied; `InputError` says everything that they make wrong."""
+    return resolve(apply_overrides(scenario.document, changes, _expand), scenario.folder, read)
+
+
+def resolve(document: Document, beside: Path, read: Read = load_document) -> Scenario:
     """Check a scenario document and everything that it refers to.
+
+    Parameters
+    ----------
+    document
+        The scenario.
+    beside
+        What its relative paths are relative to.
+    read
+        Reads the files of board, network and profile.
 
     Raises
     ------
@@ -170,20 +195,20 @@ def resolve(document: Document, beside: Path) -> Scenario:
     """
     collect = Collector()
     spec = collect.attempt(lambda: validate_document(ScenarioSpec, document))
-    board_file, board_doc = _referenced(document, "board", find_board, beside, collect)
-    network_file, network_doc = _referenced(document, "network", find_network, beside, collect)
+    board_file, board_doc = _referenced(document, "board", find_board, beside, collect, read)
+    network_file, network_doc = _referenced(document, "network", find_network, beside, collect, read)
     board = collect.attempt(lambda: validate_document(Board, board_doc)) if board_doc else None
     network = collect.attempt(lambda: validate_document(Network, network_doc)) if network_doc else None
     policy = _policy(document, spec, collect)
     # A board that is wrong only in what the scenario changes still tells which PEs there are.
-    stand_in = board or (_quietly(Board, load_document(board_file)) if board_file and board_doc else None)
+    stand_in = board or (_quietly(Board, read(board_file)) if board_file and board_doc else None)
     mapping = _mapping(document, spec, stand_in, network, collect)
     if spec is None or board is None or network is None or board_file is None or network_file is None:
         collect.raise_any()
         raise AssertionError("a part is missing, but nothing is wrong")
-    name = document.get(("profile",))
+    name = spec.profile.extends if isinstance(spec.profile, ProfileChange) else spec.profile
     profile_file = beside / name if name else board_file.parent / "profiles" / f"{network.name}.yaml"
-    profile_doc = collect.attempt(lambda: _profile_document(document, profile_file, board, network))
+    profile_doc = collect.attempt(lambda: _profile_document(document, profile_file, board, network, read))
     profile = collect.attempt(lambda: _profile(profile_doc, board, network)) if profile_doc else None
     collect.problems += stream_problems(document, spec, network, policy)
     if mapping is not None:
@@ -222,6 +247,7 @@ def resolve(document: Document, beside: Path) -> Scenario:
         },
         notes=notes_of(spec, profile, mapping, network, policy),
         document=document,
+        folder=beside,
     )
 
 
@@ -270,6 +296,7 @@ def _referenced(
     find: Callable[[str, Path, Problem], Path],
     beside: Path,
     collect: Collector,
+    read: Read,
 ) -> tuple[Path | None, Document | None]:
     """Return file and document of a board or network that is named, or named with changes."""
     written = document.get((key,))
@@ -280,7 +307,7 @@ def _referenced(
     file = collect.attempt(lambda: find(name, beside, document.problem(path, "")))
     if file is None:
         return None, None
-    base = collect.attempt(lambda: load_document(file))
+    base = collect.attempt(lambda: read(file))
     if base is None:
         return file, None
     if isinstance(written, dict):
@@ -288,11 +315,14 @@ def _referenced(
     return file, base
 
 
-def _profile_document(document: Document, file: Path, board: Board, network: Network) -> Document:
+def _profile_document(document: Document, file: Path, board: Board, network: Network, read: Read) -> Document:
     if not file.is_file():
         message = f"board {board.name} has no profile of network {network.name} ({file})"
         raise InputError([document.problem(("network",), message)])
-    return load_document(file)
+    base = read(file)
+    if isinstance(document.get(("profile",)), dict):
+        base = base.merged(document.sub(("profile",)).without("extends"))
+    return base
 
 
 def _profile(document: Document, board: Board, network: Network) -> Profile:

@@ -24,6 +24,14 @@ class NetworkChange(Spec):
     extends: str
 
 
+class ProfileChange(Spec):
+    """``{extends: PATH, ...}``: merged into the profile's document; without ``extends``, into the board's own."""
+
+    model_config = {"extra": "allow"}
+
+    extends: str | None = None
+
+
 class Physics(Spec):
     """Which terms of the board are on."""
 
@@ -50,7 +58,7 @@ class ScenarioSpec(Spec):
     title: str = ""
     board: BoardReference
     network: Annotated[str | NetworkChange, OneOf()]
-    profile: str | None = None
+    profile: Annotated[str | ProfileChange | None, OneOf()] = None
     mapping: MappingSpec
     policy: PolicyReference = "cooperative"
     physics: Physics = Physics()
