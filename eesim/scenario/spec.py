@@ -12,6 +12,7 @@ from eesim.mapping.policy import PolicyReference
 from eesim.oneof import OneOf
 from eesim.scenario.explore import ExploreSpec
 from eesim.scenario.requirements import Requirements
+from eesim.scenario.sensitivity import SensitivitySpec
 from eesim.spec import Spec
 from eesim.workload.stream import StreamSpec
 
@@ -52,7 +53,7 @@ class RunSpec(Spec):
 
 
 class ScenarioSpec(Spec):
-    """A whole scenario file; ``explore`` is read by `eesim explore` alone."""
+    """A whole scenario file; ``explore`` and ``sensitivity`` are read by the commands of that name alone."""
 
     eesim: Literal[1]
     title: str = ""
@@ -66,3 +67,4 @@ class ScenarioSpec(Spec):
     run: RunSpec = RunSpec()
     requirements: Requirements = Requirements()
     explore: ExploreSpec | None = None
+    sensitivity: SensitivitySpec | None = None

@@ -8,6 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
 from eesim.evaluate import trace_digests
 from eesim.plan.lower import Lowered
 from eesim.provenance import canonical
@@ -15,15 +17,11 @@ from eesim.scenario.load import Scenario
 from eesim.units import format_frequency
 from eesim.wording import DataPath, dotted
 
-TEXTS = frozenset({"title", "origin", "power_origin", "charge_origin", "sources"})
-"""Keys for people alone."""
+TEXTS = frozenset({"eesim", "title", "origin", "power_origin", "charge_origin", "sources"})
+"""Keys for people (and the version of the format)."""
 
 SECTIONS = ("stream", "physics", "policy", "requirements")
 """Sections of a scenario that are compared as they are written; board, network, profile and mapping as they resolve."""
-
-MEASUREMENT = ("frames", "warmup")
-"""Keys of ``run`` that make two runs measure different things; the others are made equal by a comparison."""
-
 
 class Leaf(NamedTuple):
     """One value of the inputs."""
@@ -56,17 +54,15 @@ def leaves(scenario: Scenario) -> Iterator[Leaf]:
     """
     parts = (("board", scenario.board), ("network", scenario.network), ("profile", scenario.profile))
     for name, model in parts:
-        data = model.model_dump()
-        data.pop("eesim", None)
-        yield from _walk(data, scenario.documents[name], (name,))
+        yield from _walk(model, scenario.documents[name], (name,))
     document = scenario.documents["scenario"]
     yield from _walk(_mapping(scenario), None, ("mapping",))
-    spec = scenario.spec.model_dump()
     for name in SECTIONS:
-        data = scenario.policy.model_dump() if name == "policy" else spec[name]
-        yield from _walk(data, document.get(name), (name,))
-    run = {"frames": scenario.n_frames, "warmup": spec["run"]["warmup"]}
-    yield from _walk({key: run[key] for key in MEASUREMENT}, document.get("run"), ("run",))
+        section = scenario.policy if name == "policy" else getattr(scenario.spec, name)
+        yield from _walk(section, document.get(name), (name,))
+    # The others (seed, replications, confidence) are made equal by a comparison.
+    measured = {"frames": scenario.n_frames, "warmup": scenario.spec.run.warmup}
+    yield from _walk(measured, document.get("run"), ("run",))
     for name, digest in trace_digests(scenario).items():
         yield Leaf((name,), digest, f"sha256 {digest[:12]}")
 
@@ -84,6 +80,9 @@ def _mapping(scenario: Scenario) -> dict[str, Any]:
 
 def _walk(value: Any, written: Any, path: DataPath) -> Iterator[Leaf]:
     """Go through a model's data beside what was written for it."""
+    if isinstance(value, BaseModel):
+        # Not `model_dump`: that turns exact fractions into text.
+        value = {key: getattr(value, key) for key in type(value).model_fields}
     if isinstance(value, Mapping):
         for key, item in value.items():
             if key not in TEXTS:

@@ -1,0 +1,321 @@
+"""One input at a time: how much each number of the inputs moves a metric, and which move nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from eesim.engine.simulate import EngineName
+from eesim.errors import InputError, Problem
+from eesim.metrics.paired import Paired, differences, holm, paired
+from eesim.metrics.statistics import Estimate, t_interval
+from eesim.provenance import provenance
+from eesim.evaluate import trace_digests
+from eesim.scenario.load import Scenario
+from eesim.scenario.sensitivity import RangeSpec, SensitivitySpec
+from eesim.whatif.metrics import checked, unit
+from eesim.whatif.plausible import read_plausible, spans_of
+from eesim.whatif.points import Laboratory, Outcome, Point, evaluate_points
+from eesim.whatif.ranges import Span, declared, every_number
+from eesim.whatif.sobol import Sobol, sobol
+
+Status = Literal["effect", "no effect", "not read", "invalid", "not varied"]
+
+
+class Effect(NamedTuple):
+    """What one input does to one metric."""
+
+    at_low: float | None
+    at_high: float | None
+    """Means over replications; None where that value cannot be simulated."""
+    effect: Estimate
+    """Metric at ``high`` minus metric at ``low``, with the paired interval; against the base where one side is
+    invalid."""
+    swing: float
+    """Largest distance between any two of low, base and high: what tornado diagrams are sorted by."""
+    adjusted_p: float | None
+    significant: bool | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the effect as plain data."""
+        return {
+            "at_low": self.at_low,
+            "at_high": self.at_high,
+            "effect": self.effect.value,
+            "ci_low": self.effect.ci_low,
+            "ci_high": self.effect.ci_high,
+            "swing": self.swing,
+            "adjusted_p": self.adjusted_p,
+            "significant": self.significant,
+        }
+
+
+class Parameter(NamedTuple):
+    """One input: where it was set to, and what came of it.
+
+    ``status``: ``effect`` (some metric moved), ``no effect`` (it is read, but no metric moved), ``not read`` (the
+    simulation is the same to the bit), ``invalid`` (neither value makes a valid scenario) or ``not varied``.
+    """
+
+    span: Span
+    status: Status
+    effects: Mapping[str, Effect]
+    problems: tuple[str, ...]
+    """Why a side could not be simulated."""
+
+    @property
+    def path(self) -> str:
+        """As ``--set`` takes it."""
+        return self.span.name
+
+    def as_dict(self, metric: str) -> dict[str, Any]:
+        """Return the parameter as plain data; ``metric`` is the one whose effect stands on top."""
+        top = self.effects[metric].as_dict() if metric in self.effects else dict.fromkeys(EFFECT_KEYS)
+        return {
+            "path": self.path,
+            "status": self.status,
+            "base": self.span.base,
+            "low": self.span.low and self.span.low.written(),
+            "high": self.span.high and self.span.high.written(),
+            **top,
+            "metrics": {name: effect.as_dict() for name, effect in self.effects.items()},
+            "problems": list(self.problems),
+        }
+
+
+EFFECT_KEYS = tuple(Effect(None, None, Estimate(None), 0.0, None, None).as_dict())
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What every varied input does.
+
+    Attributes
+    ----------
+    scenario
+        The base, with as many frames as its points have.
+    metrics
+        What was looked at; parameters are sorted by their swing in the first.
+    base
+        The base's estimate of each metric.
+    parameters
+        All inputs that were varied, those with the largest swing first.
+    sobol
+        Global indices, if they were asked for.
+    frames, replications, simulated
+        Of each point, and how many points differed enough to be simulated.
+    confidence
+        Level of intervals and significance.
+    provenance
+        Hashes, versions, seed.
+    """
+
+    scenario: Scenario
+    metrics: tuple[str, ...]
+    base: Mapping[str, Estimate]
+    parameters: tuple[Parameter, ...]
+    sobol: Sobol | None
+    frames: int
+    replications: int
+    simulated: int
+    confidence: float
+    provenance: Mapping[str, Any]
+
+    def with_status(self, *status: Status) -> list[Parameter]:
+        """Return the parameters that ended like that."""
+        return [parameter for parameter in self.parameters if parameter.status in status]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object that ``eesim sensitivity --json`` prints (docs/what-if.md)."""
+        return {
+            "schema_version": 1,
+            "metric": self.metrics[0],
+            "metrics": {name: {"unit": unit(name), **self.base[name].as_dict()} for name in self.metrics},
+            "parameters": [parameter.as_dict(self.metrics[0]) for parameter in self.parameters],
+            "no_effect": [parameter.path for parameter in self.with_status("no effect", "not read")],
+            "invalid": [parameter.path for parameter in self.with_status("invalid", "not varied")],
+            "sobol": self.sobol.as_dict() if self.sobol else None,
+            "frames": self.frames,
+            "replications": self.replications,
+            "simulated": self.simulated,
+            "confidence": self.confidence,
+            "adjustment": "Holm",
+            "provenance": dict(self.provenance),
+        }
+
+
+def sensitivity(
+    scenario: Scenario,
+    ranges: Mapping[str, Any] | None = None,
+    *,
+    plausible: str | None = None,
+    metrics: Sequence[str] = (),
+    sobol_points: int | None = None,
+    frames: int | None = None,
+    replications: int | None = None,
+    seed: int | None = None,
+    engine: EngineName = "compiled",
+    progress: Callable[[str, int], Callable[[int], None] | None] | None = None,
+) -> Sensitivity:
+    """Vary one input after the other, on the same frames.
+
+    Parameters
+    ----------
+    scenario
+        The base; its ``sensitivity:`` section counts where an argument is left out.
+    ranges
+        Path to ``"LOW..HIGH"``, ``"±10 %"`` or ``(low, high)``. Without any (here, in the scenario and in ``plausible``),
+        every number of board, profile, network and scenario by ``spread`` (10 %) to each side.
+    plausible
+        File of plausible inputs (YAML, or CSV of draws): ranges from there.
+    metrics
+        Flat names (``latency_ms.mean``) or requirements (``p99_latency``).
+    sobol_points
+        Also Sobol's indices, from so many base samples (a power of two); costs (inputs + 2) times as many runs.
+    frames, replications
+        Of each point; by default the scenario's, at most 5 replications and 50,000 frames together.
+    seed, engine
+        As in `eesim.run`.
+    progress
+        Called with a label and the number of points; returns what is called with 1 after each.
+
+    Raises
+    ------
+    InputError
+        If ranges or metrics make no sense.
+    """
+    spec = scenario.spec.sensitivity or SensitivitySpec()
+    spans = _spans(scenario, spec, ranges, plausible)
+    laboratory = Laboratory(
+        scenario,
+        frames=frames or spec.frames,
+        replications=replications or spec.replications,
+        seed=seed,
+        engine=engine,
+    )
+    assert laboratory.outcome.values is not None, "a laboratory has a base"
+    names = checked(metrics or spec.metrics, laboratory.outcome.values, "--metric")
+    found = _tornado(laboratory, spans, names, progress)
+    indices = None
+    if sobol_points is not None:
+        moved = [parameter for parameter in found if parameter.status == "effect"]
+        indices = sobol(laboratory, _usable(moved), names, sobol_points, progress)
+    return Sensitivity(
+        scenario=laboratory.base,
+        metrics=tuple(names),
+        base={name: t_interval(laboratory.outcome.values[name], scenario.spec.run.confidence) for name in names},
+        parameters=tuple(found),
+        sobol=indices,
+        frames=laboratory.frames,
+        replications=laboratory.replications,
+        simulated=laboratory.simulated,
+        confidence=scenario.spec.run.confidence,
+        provenance=provenance(
+            scenario.documents,
+            scenario.files,
+            trace_digests(scenario),
+            seed=laboratory.seed,
+            replications=laboratory.replications,
+        ),
+    )
+
+
+def _spans(
+    scenario: Scenario, spec: SensitivitySpec, ranges: Mapping[str, Any] | None, plausible: str | None
+) -> list[Span]:
+    """Return what to vary: the argument's ranges over the scenario's over those of what is plausible, else everything."""
+    section = {
+        path: (one.low, one.high) if isinstance(one, RangeSpec) else one for path, one in spec.ranges.items()
+    }
+    written = {**section, **(ranges or {})}
+    source = plausible if plausible is not None else None if written else spec.plausible
+    spans = spans_of(scenario, read_plausible(scenario, source)) if source is not None else []
+    spans = [span for span in spans if span.name not in written] + declared(scenario, written, "sensitivity.ranges")
+    return spans or every_number(scenario, spec.spread)
+
+
+def _tornado(
+    laboratory: Laboratory,
+    spans: Sequence[Span],
+    names: Sequence[str],
+    progress: Callable[[str, int], Callable[[int], None] | None] | None,
+) -> list[Parameter]:
+    points = [
+        Point(((span.path, end.written()),)) for span in spans for end in (span.low, span.high) if end is not None
+    ]
+    step = progress("one at a time", len(points)) if progress else None
+    outcomes = iter(evaluate_points(laboratory, points, step))
+    sides = [tuple(next(outcomes) if end is not None else None for end in (span.low, span.high)) for span in spans]
+    rows = [_parameter(laboratory, span, low, high, names) for span, (low, high) in zip(spans, sides, strict=True)]
+    return _judged(rows, names, 1 - laboratory.base.spec.run.confidence)
+
+
+def _parameter(
+    laboratory: Laboratory, span: Span, low: Outcome | None, high: Outcome | None, names: Sequence[str]
+) -> Parameter:
+    """Say what an input does, from the outcomes at its low and high end."""
+    if low is None or high is None:
+        return Parameter(span, "not varied", {}, (span.reason,))
+    problems = tuple(
+        f"{end.written() if end else ''}: {side.problem}"
+        for end, side in ((span.low, low), (span.high, high))
+        if side.values is None
+    )
+    valid = [side for side in (low, high) if side.values is not None]
+    if not valid:
+        return Parameter(span, "invalid", {}, problems)
+    if not any(side.is_read for side in valid):
+        return Parameter(span, "not read", {}, problems)
+    effects = {name: _effect(laboratory, low, high, name) for name in names}
+    moved = any(effect.swing > 0 for effect in effects.values())
+    return Parameter(span, "effect" if moved else "no effect", effects, problems)
+
+
+def _effect(laboratory: Laboratory, low: Outcome, high: Outcome, name: str) -> Effect:
+    confidence = laboratory.base.spec.run.confidence
+    base = (laboratory.outcome.values or {})[name]
+    at_low, at_high = ((side.values or {}).get(name) for side in (low, high))
+    first, last = at_low or base, at_high or base
+    both: Paired = paired(first, last, confidence)
+    apart = [paired(x, y, confidence).difference.value for x, y in ((base, first), (base, last), (first, last))]
+    still = not any(any(differences(base, side)) for side in (first, last))
+    swing = 0.0 if still else max((abs(value) for value in apart if value is not None), default=0.0)
+
+    def mean(values: tuple[float, ...] | None) -> float | None:
+        return t_interval(values, confidence).value if values else None
+
+    return Effect(mean(at_low), mean(at_high), both.difference, swing, both.p_value, None)
+
+
+def _judged(rows: Sequence[Parameter], names: Sequence[str], alpha: float) -> list[Parameter]:
+    """Adjust p-values over the parameters of each metric, and sort by the swing in the first."""
+    out = list(rows)
+    for name in names:
+        adjusted = holm([row.effects[name].adjusted_p if name in row.effects else None for row in out])
+        for i, p in enumerate(adjusted):
+            if name in out[i].effects:
+                effect = out[i].effects[name]._replace(adjusted_p=p, significant=None if p is None else p < alpha)
+                out[i] = out[i]._replace(effects={**out[i].effects, name: effect})
+    return sorted(out, key=lambda row: -row.effects[names[0]].swing if names[0] in row.effects else 1.0)
+
+
+def _usable(parameters: Sequence[Parameter]) -> list[Span]:
+    """Return the spans that Sobol's samples may come from: from the base where one side is invalid."""
+    if not parameters:
+        raise InputError([Problem("--sobol", 0, "", "no input has an effect: there is no variance to share out")])
+    spans = []
+    for parameter in parameters:
+        effect = next(iter(parameter.effects.values()))
+        spans.append(parameter.span._replace(**_ends(parameter.span, effect)))
+    return spans
+
+
+def _ends(span: Span, effect: Effect) -> dict[str, Any]:
+    from eesim.whatif.amounts import amount
+
+    base = amount(span.base)
+    return {
+        "low": span.low if effect.at_low is not None else base,
+        "high": span.high if effect.at_high is not None else base,
+    }
