@@ -16,6 +16,7 @@ from eesim.errors import EesimError, InputError
 COMMANDS = {
     "run": "simulate one scenario",
     "compare": "compare scenarios on the same random numbers: what differs, and by how much",
+    "sensitivity": "find the inputs that matter, those that do not, and which mapping is best on plausible boards",
     "explore": "search mappings, clocks, exits and limits for the best design, with the proof or the gap",
     "show": "look at a board, a network or a resolved scenario",
     "check": "lint scenario, board, network and profile files",

@@ -36,9 +36,10 @@ Range = Annotated[str | RangeSpec, OneOf()]
 
 
 class Plausible(Spec):
-    """What an input may truly be: evenly between ``low`` and ``high``, normal around ``value``, or one of ``values``.
+    """What an input may truly be: evenly between ``low`` and ``high``, normal with ``sd``, or one of ``values``.
 
-    Inputs with the same name in ``together`` are low together and high together.
+    ``sd`` is an amount, or a share (``1.3 %``) of ``value``; without ``value`` it is around what the scenario says. Inputs
+    with the same name in ``together`` are low together and high together; ``opposite`` ones low where the others are high.
     """
 
     low: Amount | None = None
@@ -47,14 +48,17 @@ class Plausible(Spec):
     sd: Amount | None = None
     values: Annotated[tuple[Scalar, ...], Field(min_length=1)] | None = None
     together: Name | None = None
+    opposite: bool = False
     origin: Origin | None = None
 
     @classmethod
     def across(cls, data: Mapping[str, Any]) -> Iterator[tuple[DataPath, str, str]]:
         """Exactly one of the three forms must be there."""
         given = {key for key in ("low", "high", "value", "sd", "values") if data.get(key) is not None}
-        if given not in ({"low", "high"}, {"value", "sd"}, {"values"}):
-            yield (), "must have low and high, or value and sd, or values", ""
+        if given not in ({"low", "high"}, {"value", "sd"}, {"sd"}, {"values"}):
+            yield (), "must have low and high, or sd (and value), or values", ""
+        if data.get("opposite") and not data.get("together"):
+            yield ("opposite",), "needs together: opposite to what?", ""
 
 
 class PlausibleSpec(Spec):

@@ -17,6 +17,7 @@ from eesim.scenario.load import Scenario
 from eesim.scenario.sensitivity import Plausible, PlausibleSpec
 from eesim.spec import validate_document
 from eesim.whatif.amounts import Amount, amount, as_counted, between, parse_range
+from eesim.whatif.inputs import Leaf
 from eesim.whatif.ranges import Span, known_leaves
 from eesim.wording import DataPath
 from eesim.yamldoc import load_document, parse_value
@@ -110,7 +111,7 @@ def _checked(boards: PlausibleBoards, scenario: Scenario, document: Document) ->
     problems = []
     for path, term in boards.terms.items():
         try:
-            _ends(term, there[path].value if path in there else None)
+            _ends(term, there.get(path))
         except ValueError as error:
             name = ".".join(map(str, path))
             source, line = document.where(("plausible", name))
@@ -120,23 +121,33 @@ def _checked(boards: PlausibleBoards, scenario: Scenario, document: Document) ->
     return boards
 
 
-def _ends(term: Plausible, example: Any) -> tuple[Amount, Amount] | None:
+def _ends(term: Plausible, leaf: Leaf | None) -> tuple[Amount, Amount] | None:
     """Return the two ends between which most of a term lies; None for a list of values."""
     if term.values is not None:
         return None
-    if term.value is None or term.sd is None:
+    example = leaf.value if leaf else None
+    if term.sd is None:
         low, high = parse_range((term.low, term.high))  # type: ignore[misc]
         return as_counted(low, example), as_counted(high, example)
-    middle, spread = amount(term.value), amount(term.sd)
+    middle, spread = _normal(term, leaf)
+    reach = float(stats.norm.ppf(1 - TAILS))
+    return _moved(middle, spread, -reach), _moved(middle, spread, reach)
+
+
+def _normal(term: Plausible, leaf: Leaf | None) -> tuple[Amount, Amount]:
+    """Return mean and standard deviation of a normal term."""
+    middle = amount(term.value if term.value is not None else leaf.written if leaf else None)
+    spread = amount(term.sd)
     if middle is None or spread is None:
-        raise ValueError("value and sd must be numbers, with their units")
-    if middle.unit != spread.unit:
-        raise ValueError(f"value and sd must have the same unit, not {middle.unit or 'none'} and {spread.unit or 'none'}")
+        raise ValueError("value (or what the scenario says) and sd must be numbers, with their units")
     if spread.number <= 0:
         raise ValueError("sd must be above 0")
-    reach = float(stats.norm.ppf(1 - TAILS))
-    low, high = (_moved(middle, spread, sign * reach) for sign in (-1, 1))
-    return as_counted(low, example), as_counted(high, example)
+    if spread.unit == "%" != middle.unit:
+        share = abs(middle.number) * spread.number / 100
+        spread = middle._replace(number=share)
+    if middle.unit != spread.unit:
+        raise ValueError(f"value and sd must have the same unit, not {middle.unit or 'none'} and {spread.unit or 'none'}")
+    return as_counted(middle, leaf.value if leaf else None), spread
 
 
 def _moved(middle: Amount, spread: Amount, deviations: float) -> Amount:
@@ -153,9 +164,11 @@ def spans_of(scenario: Scenario, boards: PlausibleBoards) -> list[Span]:
     return spans
 
 
-def _all_ends(boards: PlausibleBoards, there: Mapping[DataPath, Any]) -> Iterator[tuple[DataPath, tuple[Amount, Amount]]]:
+def _all_ends(
+    boards: PlausibleBoards, there: Mapping[DataPath, Leaf]
+) -> Iterator[tuple[DataPath, tuple[Amount, Amount]]]:
     for path, term in boards.terms.items():
-        ends = _ends(term, there[path].value if path in there else None) or _extremes(term.values or ())
+        ends = _ends(term, there.get(path)) or _extremes(term.values or ())
         if ends is not None:
             yield path, ends
     for path in boards.draws[0] if boards.draws else ():
@@ -183,23 +196,22 @@ def draw(boards: PlausibleBoards, scenario: Scenario, rng: np.random.Generator) 
         yield from map(dict, boards.draws)
         return
     there = known_leaves(scenario)
-    examples = {path: there[path].value if path in there else None for path in boards.terms}
     while True:
         shared: dict[str, float] = {}
         board = {}
         for path, term in boards.terms.items():
             own = float(rng.random())
             share = shared.setdefault(term.together, own) if term.together else own
-            board[path] = _value(term, share, examples[path])
+            board[path] = _value(term, 1 - share if term.opposite else share, there.get(path))
         yield board
 
 
-def _value(term: Plausible, share: float, example: Any) -> Any:
+def _value(term: Plausible, share: float, leaf: Leaf | None) -> Any:
     if term.values is not None:
         return term.values[min(int(share * len(term.values)), len(term.values) - 1)]
-    middle, spread = amount(term.value), amount(term.sd)
-    if middle is not None and spread is not None:
-        return _moved(as_counted(middle, example), spread, float(stats.norm.ppf(share))).written()
-    ends = _ends(term, example)
+    if term.sd is not None:
+        # 0 itself, which no generator but a `together` of 1 gives, has no normal deviate.
+        return _moved(*_normal(term, leaf), float(stats.norm.ppf(min(max(share, 1e-12), 1 - 1e-12)))).written()
+    ends = _ends(term, leaf)
     assert ends is not None, "a term without values has ends"
     return between(*ends, share).written()
