@@ -16,8 +16,24 @@ if TYPE_CHECKING:
     from eesim.metrics.result import Result
     from eesim.plan.lower import lower
     from eesim.scenario.load import Scenario, load
+    from eesim.whatif.comparison import compare
+    from eesim.whatif.ranking import rank_candidates
+    from eesim.whatif.sensitivity import sensitivity
 
-__all__ = ["InputError", "Problem", "Result", "Scenario", "SimulationDeadlock", "explore", "load", "lower", "run"]
+__all__ = [
+    "InputError",
+    "Problem",
+    "Result",
+    "Scenario",
+    "SimulationDeadlock",
+    "compare",
+    "explore",
+    "load",
+    "lower",
+    "rank_candidates",
+    "run",
+    "sensitivity",
+]
 
 _HOMES = {
     "InputError": "eesim.errors",
@@ -28,6 +44,9 @@ _HOMES = {
     "load": "eesim.scenario.load",
     "lower": "eesim.plan.lower",
     "run": "eesim.evaluate",
+    "compare": "eesim.whatif.comparison",
+    "rank_candidates": "eesim.whatif.ranking",
+    "sensitivity": "eesim.whatif.sensitivity",
 }
 
 

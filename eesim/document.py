@@ -224,7 +224,9 @@ def _merge(base: Tree, overlay: Tree) -> Tree:
     """Lay one tree over another."""
     old, new = base.content, overlay.content
     if isinstance(old, list) and isinstance(new, dict) and new and all(_is_index(key, old) for key in new):
-        return Tree([_merge(item, new[str(i)]) if str(i) in new else item for i, item in enumerate(old)], overlay.origin)
+        return Tree(
+            [_merge(item, new[str(i)]) if str(i) in new else item for i, item in enumerate(old)], overlay.origin
+        )
     if not isinstance(old, dict) or not isinstance(new, dict):
         return overlay
     if TAG in old and TAG in new and old[TAG].content != new[TAG].content:

@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         metavar="WIDTH",
-        help="add replications until the intervals of the named metrics (mean and p99 latency, if none) reach so far to "
-        "each side: 1%% of A's value, or 0.1ms",
+        help="add replications until the intervals of the named metrics (of mean and p99 latency, if none) reach "
+        "so far to each side: 1%% of A's value, or 0.1ms",
     )
     parser.add_argument("--replications", type=whole_number(2), metavar="N", help="to begin with, instead of A's")
     parser.add_argument(
@@ -102,7 +102,7 @@ def _load(arguments: argparse.Namespace) -> tuple[list[Scenario], list[str]]:
     from eesim.scenario.load import load
 
     first = arguments.scenarios[0]
-    wanted = [(path, [], str(path)) for path in arguments.scenarios]
+    wanted: list[tuple[str, list[str], str]] = [(path, [], path) for path in arguments.scenarios]
     wanted += [(first, extra, f"A with {'  '.join(extra)}") for extra in arguments.against]
     scenarios, problems = [], []
     for path, extra, _ in wanted:

@@ -19,7 +19,7 @@ COMMANDS = {
     "sensitivity": "find the inputs that matter, those that do not, and which mapping is best on plausible boards",
     "explore": "search mappings, clocks, exits and limits for the best design, with the proof or the gap",
     "show": "look at a board, a network or a resolved scenario",
-    "check": "lint scenario, board, network and profile files",
+    "check": "lint scenario, board, network, profile and plausible files",
     "doctor": "self-test: versions, caches, and whether the two engines agree here",
 }
 

@@ -115,7 +115,9 @@ def _vary(arguments: argparse.Namespace, scenario: Scenario) -> int:
 
 def _rank(arguments: argparse.Namespace, scenario: Scenario) -> int:
     options = [("--range", arguments.ranges), ("--sobol", arguments.sobol is not None)]
-    problems = [Problem(name, 0, "", "varies inputs: it does not go with --candidates") for name, used in options if used]
+    problems = [
+        Problem(name, 0, "", "varies inputs: it does not go with --candidates") for name, used in options if used
+    ]
     if len(arguments.metrics) > 1:
         problems.append(Problem("--metric", 0, "", "candidates are ranked by one metric"))
     if problems:
@@ -153,7 +155,9 @@ def _rank(arguments: argparse.Namespace, scenario: Scenario) -> int:
 
 def _ranges(written: list[str]) -> dict[str, str]:
     """Split ``PATH=RANGE``."""
-    problems = [Problem("--range", 0, text, "must be PATH=LOW..HIGH or PATH=+-10%") for text in written if "=" not in text]
+    problems = [
+        Problem("--range", 0, text, "must be PATH=LOW..HIGH or PATH=+-10%") for text in written if "=" not in text
+    ]
     if problems:
         raise InputError(problems)
     pairs = (text.partition("=") for text in written)

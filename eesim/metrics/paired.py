@@ -38,8 +38,8 @@ def differences(a: Sequence[float], b: Sequence[float]) -> list[float]:
 def paired(a: Sequence[float], b: Sequence[float], confidence: float) -> Paired:
     """Compare two scenarios by the differences of their replications.
 
-    Under common random numbers, replication r of both sees the same frames. What the frames have in common cancels in the
-    difference, so its interval is narrower than those of the values (Law, Simulation Modeling and Analysis, section
+    Under common random numbers, replication r of both sees the same frames. What the frames have in common cancels in
+    the difference, so its interval is narrower than those of the values (Law, Simulation Modeling and Analysis, section
     11.2).
 
     Parameters

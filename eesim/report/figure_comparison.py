@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -11,6 +13,9 @@ from eesim.report.style import GREY, colour, light_grid, lighter
 from eesim.report.words import shortened
 from eesim.whatif.comparison import Comparison, MetricDifference
 from eesim.whatif.metrics import words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MARKERS = "osD^vP*X"
 SPREAD = 0.36
@@ -44,13 +49,15 @@ def difference_figure(comparison: Comparison) -> Figure | None:
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlabel("difference from A, % of A's value (hollow: no difference visible)")
-    axes.set_title(f"Paired differences, {comparison.replications} replications, {100 * comparison.confidence:g} % intervals")
+    axes.set_title(
+        f"Paired differences, {comparison.replications} replications, {100 * comparison.confidence:g} % intervals"
+    )
     light_grid(axes, "x")
     figure.legend(loc="outside lower left", ncols=1)
     return figure
 
 
-def _draw(axes, comparison: Comparison, v: int, found: MetricDifference, y: float) -> None:  # type: ignore[no-untyped-def]
+def _draw(axes: Axes, comparison: Comparison, v: int, found: MetricDifference, y: float) -> None:
     """Draw one metric of one variant."""
     both = found.paired
     if not both.a.value or both.difference.value is None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from eesim.report.differences import scale_of, value_text
-from eesim.report.style import BLUE, GREY, ORANGE, VERMILLION, colour, light_grid
+from eesim.report.style import BLUE, GREY, ORANGE, SKY, VERMILLION, light_grid
 from eesim.report.words import shortened
 from eesim.whatif.metrics import unit, words
+from eesim.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from eesim.whatif.ranking import Ranking
     from eesim.whatif.sensitivity import Parameter, Sensitivity
+
+_LOW: dict[str, Any] = {"facecolor": ORANGE, "hatch": "////", "edgecolor": "white", "linewidth": 0.5}
+_HIGH: dict[str, Any] = {"facecolor": BLUE, "edgecolor": "white", "linewidth": 0.5}
 
 MOST_BARS = 20
 NAME = 48
@@ -41,24 +46,23 @@ def tornado_figure(found: Sensitivity, metric: str) -> Figure | None:
     axes.margins(x=0.18)
     axes.set_xlabel(f"{words(metric)}, {unit(metric) or '%'}")
     axes.set_title(f"One input at a time around {words(metric)} = {value_text(metric, base)}")
-    axes.barh([], [], color=ORANGE, hatch="////", edgecolor="white", label="input at its low end")
-    axes.barh([], [], color=BLUE, label="input at its high end")
     light_grid(axes, "x")
     left = len(moved) - len(shown)
     silent = len(found.with_status("no effect", "not read"))
-    more = f"; {left} more inputs move it less" if left else ""
-    figure.legend(loc="outside lower center", ncols=2, title=f"{silent} inputs without effect{more}", title_fontsize=8)
+    title = f"{count(silent, 'input')} without effect" + (f"; {left} more move it less" if left else "")
+    keys = [Patch(**_LOW, label="input at its low end"), Patch(**_HIGH, label="input at its high end")]
+    figure.legend(handles=keys, loc="outside lower center", ncols=2, title=title, title_fontsize=8)
     return figure
 
 
 def _bars(axes: Axes, parameter: Parameter, metric: str, y: int, base: float, scale: float) -> None:
     """Draw the two bars of an input, and the values it takes at their ends."""
     effect, ends = parameter.effects[metric], (parameter.span.low, parameter.span.high)
-    looks = ({"color": ORANGE, "hatch": "////", "edgecolor": "white"}, {"color": BLUE})
     values = [None if at is None else at * scale - base for at in (effect.at_low, effect.at_high)]
-    for width, look in zip(values, looks, strict=True):
+    # The shorter bar on top, where both ends lie on one side.
+    for width, look in sorted(zip(values, (_LOW, _HIGH), strict=True), key=lambda pair: -abs(pair[0] or 0)):
         if width:
-            axes.barh(y, width, left=base, height=0.62, linewidth=0.5, **look)  # type: ignore[arg-type]
+            axes.barh(y, width, left=base, height=0.62, **look)
     same_side = None not in values and np.sign(values[0] or 0) == np.sign(values[1] or 0)
     for width, end in zip(values, ends, strict=True):
         if not width or end is None or (same_side and abs(width) < max(abs(v or 0) for v in values)):
@@ -125,8 +129,8 @@ def ranking_figure(found: Ranking) -> Figure:
         patch_artist=True,
         medianprops={"color": "black"},
     )
-    for i, box in enumerate(boxes["boxes"]):
-        box.set(facecolor=colour(i), alpha=0.6)
+    for box in boxes["boxes"]:
+        box.set(facecolor=SKY)
     right.set_xlabel(f"{words(found.metric)}, {unit(found.metric) or '%'} (box: half, whiskers: 95 % of boards)")
     left.set_yticks(y, [shortened(row.mapping, NAME) for row in rows])
     left.tick_params(axis="y", length=0)

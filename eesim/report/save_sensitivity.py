@@ -67,7 +67,7 @@ def sobol_table(found: Sensitivity) -> pd.DataFrame:
     rows = []
     for metric, indices in found.sobol.indices.items() if found.sobol else ():
         for index in indices:
-            row = {"metric": metric, "path": index.path}
+            row: dict[str, str | float | None] = {"metric": metric, "path": index.path}
             for name, one in (("first_order", index.first), ("total_order", index.total)):
                 row |= {name: one.value, f"{name}_ci_low": one.ci_low, f"{name}_ci_high": one.ci_high}
             rows.append(row)

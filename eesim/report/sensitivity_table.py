@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from eesim.metrics.statistics import Estimate
-from eesim.report.differences import difference_text, interval_text, value_text
+from eesim.report.differences import difference_text, value_text
 from eesim.report.layout import Line, columns, heading, paragraph
-from eesim.report.numbers import MISSING, number, percent
+from eesim.report.numbers import MISSING, number
 from eesim.report.paths import folded
 from eesim.report.words import shortened
 from eesim.whatif.metrics import LARGER_IS_BETTER, words
+from eesim.wording import count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,8 +43,8 @@ def _print(lines: Sequence[Line], console: Console) -> None:
 def print_sensitivity(found: Sensitivity, console: Console) -> None:
     """Print the tornado of every metric as a table, the indices, and by name what has no effect."""
     lines = [heading("Sensitivity: one input at a time, all on the same frames")]
-    text = f"{found.replications} replications × {found.frames:,} frames a point; {len(found.parameters)} inputs varied, "
-    lines += paragraph("runs", f"{text}{found.simulated} different simulations; {100 * found.confidence:g} % intervals")
+    text = f"{count(len(found.parameters), 'input')} varied, {count(found.simulated, 'different simulation')} of "
+    lines += paragraph("runs", f"{text}{found.replications} replications × {found.frames:,} frames")
     for metric in found.metrics:
         lines += [("", ""), *_tornado(found, metric)]
     if found.sobol is not None:
@@ -93,7 +95,7 @@ def _sobol(found: Sobol) -> list[Line]:
         lines += [("", ""), heading(f"{words(metric)}: Sobol's indices, standard deviation {deviation}")]
         rows = [["  Input", "alone", "", "with others", ""]]
         for index in indices[:MOST_ROWS]:
-            cells = [cell for one in (index.first, index.total) for cell in (number(one.value, 2), _ends(one))]
+            cells = [cell for one in (index.first, index.total) for cell in (f"{one.value or 0.0:.2f}", _ends(one))]
             rows.append([f"  {shortened(index.path, 46)}", *cells])
         lines += columns(rows, "<><><")
     text = f"{found.points:,} base samples, {found.evaluations:,} points; bootstrap intervals"
@@ -129,24 +131,43 @@ def print_ranking(found: Ranking, console: Console) -> None:
     lines = [heading(f"Which mapping has the {largest} {words(found.metric)}, on {found.boards:,} plausible boards?")]
     lines += paragraph("boards", f"drawn from {found.plausible.source} ({len(found.plausible.paths)} inputs)")
     lines += paragraph("runs", f"{found.replications} replications × {found.frames:,} frames, the same for all")
-    rows = [["  Mapping", "best on", "interval", "mean", "from ... to", "loses on average", "at most", ""]]
+    rows = [
+        [
+            "  Mapping",
+            "best on",
+            "interval",
+            "mean",
+            "from ... to",
+            "loses",
+            "at most",
+            "meets" if found.has_requirements else "",
+        ]
+    ]
     for candidate in found.candidates:
         rows.append(
             [
                 f"  {shortened(candidate.mapping, 30)}",
-                percent(candidate.best.value),
+                _share(candidate.best.value),
                 _percent_interval(candidate.best),
                 value_text(found.metric, candidate.value["mean"]),
                 f"{number(candidate.value['min'])} ... {number(candidate.value['max'])}",
                 _loss(candidate.regret_pct["mean"]),
                 _loss(candidate.regret_pct["max"]),
-                f"meets requirements on {percent(candidate.meets.value)}" if found.has_requirements else "",
+                _share(candidate.meets.value) if found.has_requirements else "",
             ]
         )
-    lines += [("", ""), *columns(rows, "<><>>>><"), ("", "")]
-    share = f"{percent(best.best.value, 2)} of plausible boards {_percent_interval(best.best)}"
-    lines += paragraph("-", f"{best.mapping} is best on {share}.")
+    lines += [("", ""), *columns(rows, "<><>>>>>"), ("", "")]
+    told = "loses, at most: how much worse than the best mapping of each board, on average and at worst"
+    lines += paragraph(
+        "", told + ("; meets: boards on which it meets the requirements" if found.has_requirements else "")
+    )
+    share = f"{100 * (best.best.value or 0.0):.0f} % of plausible boards {_percent_interval(best.best)}"
+    lines += paragraph("-", f"{best.mapping} is best in {share}.")
     _print(lines + _decides(found) + _remarks(found), console)
+
+
+def _share(value: float | None) -> str:
+    return MISSING if value is None else f"{100 * value:.1f} %"
 
 
 def _percent_interval(share: Estimate) -> str:
@@ -160,7 +181,9 @@ def _loss(value: float | None) -> str:
 
 
 def _decides(found: Ranking) -> list[Line]:
-    strong = [one for one in found.influences if abs(one.correlation) >= LEAST_CORRELATION]
+    # Two standard errors of the correlation of things that have nothing to do with each other.
+    least = max(LEAST_CORRELATION, 2 / math.sqrt(max(found.boards - 1, 1)))
+    strong = [one for one in found.influences if abs(one.correlation) >= least]
     if not strong:
         return []
     first, second = found.candidates[:2]
@@ -169,8 +192,10 @@ def _decides(found: Ranking) -> list[Line]:
         by_strength.setdefault(f"{one.correlation:+.2f}", []).append(one.path)
     shown = list(by_strength.items())[:MOST_INFLUENCES]
     text = "; ".join(f"{', '.join(folded(paths))} ({strength})" for strength, paths in shown)
-    reading = f"larger favours {second.mapping if found.metric not in LARGER_IS_BETTER else first.mapping} where positive"
-    return paragraph("-", f"Between {first.mapping} and {second.mapping} decide, by rank correlation ({reading}): {text}.")
+    reading = f"where positive, larger values favour {second.mapping}"
+    return paragraph(
+        "-", f"Between {first.mapping} and {second.mapping} decide, by rank correlation ({reading}): {text}."
+    )
 
 
 def _remarks(found: Ranking) -> list[Line]:

@@ -38,8 +38,9 @@ Range = Annotated[str | RangeSpec, OneOf()]
 class Plausible(Spec):
     """What an input may truly be: evenly between ``low`` and ``high``, normal with ``sd``, or one of ``values``.
 
-    ``sd`` is an amount, or a share (``1.3 %``) of ``value``; without ``value`` it is around what the scenario says. Inputs
-    with the same name in ``together`` are low together and high together; ``opposite`` ones low where the others are high.
+    ``sd`` is an amount, or a share (``1.3 %``) of ``value``; without ``value`` it is around what the scenario says.
+    Inputs with the same name in ``together`` are low together and high together; ``opposite`` ones are low where the
+    others are high.
     """
 
     low: Amount | None = None
@@ -73,8 +74,8 @@ class PlausibleSpec(Spec):
 class SensitivitySpec(Spec):
     """What `eesim sensitivity` varies and looks at; read by that command alone.
 
-    ``ranges``: inputs to vary; none: every number, by ``spread`` to each side. ``plausible``: file, or mapping of path to
-    what may be there. ``candidates``: mappings to rank on plausible boards.
+    ``ranges``: inputs to vary; none: every number, by ``spread`` to each side. ``plausible``: file, or mapping of path
+    to what may be there. ``candidates``: mappings to rank on plausible boards.
     """
 
     metrics: Annotated[tuple[str, ...], Field(min_length=1)] = ("latency_ms.mean",)

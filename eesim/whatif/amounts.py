@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 from eesim.wording import show
 
-_TEXT = re.compile(r"\s*([-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*([^\s0-9.,_+-].*?)?\s*", re.DOTALL)
-_DIGITS = 10
+_TEXT = re.compile(
+    r"\s*([-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*([^\s0-9.,_+-].*?)?\s*", re.DOTALL
+)
+_DIGITS = 6
 """Significant digits of a number that is drawn."""
 
 _RELATIVE = re.compile(r"\s*(?:±|\+-|\+/-)\s*([0-9]*\.?[0-9]+)\s*%\s*")
@@ -60,8 +62,7 @@ def amount(value: Any) -> Amount | None:
 
 def _decimal(value: Fraction | float) -> Decimal:
     if isinstance(value, Fraction):
-        exact = Decimal(value.numerator) / Decimal(value.denominator)
-        return exact
+        return Decimal(value.numerator) / Decimal(value.denominator)
     return Decimal(f"{value:.{_DIGITS}g}")
 
 
@@ -100,7 +101,9 @@ def parse_range(written: Any) -> Fraction | tuple[Amount, Amount]:
     if not first.unit and last.unit:
         first = first._replace(unit=last.unit, is_text=True, whole=False)
     if first.unit != last.unit:
-        raise ValueError(f"both ends of the range must have the same unit, not {show(first.unit)} and {show(last.unit)}")
+        raise ValueError(
+            f"both ends of the range must have the same unit, not {show(first.unit)} and {show(last.unit)}"
+        )
     if first.number >= last.number:
         raise ValueError(f"the low end {first.written()} must be below the high end {last.written()}")
     return first, last

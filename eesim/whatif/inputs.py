@@ -23,6 +23,7 @@ TEXTS = frozenset({"eesim", "title", "origin", "power_origin", "charge_origin", 
 SECTIONS = ("stream", "physics", "policy", "requirements")
 """Sections of a scenario that are compared as they are written; board, network, profile and mapping as they resolve."""
 
+
 class Leaf(NamedTuple):
     """One value of the inputs."""
 

@@ -56,7 +56,7 @@ def read_plausible(scenario: Scenario, source: str | Path | Mapping[str, Plausib
     Parameters
     ----------
     scenario
-        What relative paths are relative to, if they lead nowhere from the current folder.
+        What the inputs are those of.
     source
         Path, or terms as in a scenario.
 
@@ -69,14 +69,19 @@ def read_plausible(scenario: Scenario, source: str | Path | Mapping[str, Plausib
         terms = {steps_of(name): term for name, term in source.items()}
         return _checked(PlausibleBoards("sensitivity.plausible", terms), scenario, Document.of({}))
     path = Path(source)
-    if not path.is_file() and (scenario.folder / path).is_file():
-        path = scenario.folder / path
     if path.suffix == ".csv":
         return _read_draws(path)
     document = load_document(path)
     spec = validate_document(PlausibleSpec, document)
     terms = {steps_of(name): term for name, term in spec.plausible.items()}
     return _checked(PlausibleBoards(str(source), terms), scenario, document)
+
+
+def own_plausible(scenario: Scenario) -> Path | Mapping[str, Plausible] | None:
+    """Return what the scenario's own section says is plausible; a path is relative to the scenario's file."""
+    section = scenario.spec.sensitivity
+    written = section.plausible if section is not None else None
+    return scenario.folder / written if isinstance(written, str) else written
 
 
 def _read_draws(path: Path) -> PlausibleBoards:
@@ -146,7 +151,9 @@ def _normal(term: Plausible, leaf: Leaf | None) -> tuple[Amount, Amount]:
         share = abs(middle.number) * spread.number / 100
         spread = middle._replace(number=share)
     if middle.unit != spread.unit:
-        raise ValueError(f"value and sd must have the same unit, not {middle.unit or 'none'} and {spread.unit or 'none'}")
+        raise ValueError(
+            f"value and sd must have the same unit, not {middle.unit or 'none'} and {spread.unit or 'none'}"
+        )
     return as_counted(middle, leaf.value if leaf else None), spread
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from eesim.errors import InputError, Problem
 from eesim.overrides import steps_of
 from eesim.scenario.load import Scenario
+from eesim.units import format_frequency
 from eesim.whatif.amounts import Amount, amount, as_counted, parse_range
 from eesim.whatif.inputs import Leaf, leaves
-from eesim.units import format_frequency
-from eesim.wording import DataPath, clean, dotted
+from eesim.wording import DataPath, dotted
 
 NOT_VARIED = ("run", "requirements", "physics")
 """Sections whose numbers say nothing about the system."""
@@ -40,8 +41,17 @@ def known_leaves(scenario: Scenario) -> dict[DataPath, Leaf]:
     return {leaf.path: leaf for leaf in leaves(scenario)}
 
 
-def declared(scenario: Scenario, ranges: Mapping[str, Any], source: str) -> list[Span]:
+def declared(scenario: Scenario, ranges: Mapping[str, Any], where: Callable[[str], Problem]) -> list[Span]:
     """Return ranges as declared: path to ``LOW..HIGH``, ``±10 %`` or a pair of ends.
+
+    Parameters
+    ----------
+    scenario
+        What the inputs are those of.
+    ranges
+        What is declared.
+    where
+        Problem that says where the range of a path was written.
 
     Raises
     ------
@@ -56,7 +66,7 @@ def declared(scenario: Scenario, ranges: Mapping[str, Any], source: str) -> list
         try:
             spans.append(_span(path, leaf, written))
         except ValueError as error:
-            problems.append(Problem(source, 0, clean(name), str(error)))
+            problems.append(replace(where(name), message=str(error)))
     if problems:
         raise InputError(problems)
     return spans
@@ -88,12 +98,16 @@ def _relative(path: DataPath, now: Amount, base: Any, share: Fraction) -> Span:
 def every_number(scenario: Scenario, share: Fraction) -> list[Span]:
     """Every number that stands in board, profile, network and scenario, a share to each side.
 
-    Whole numbers move by at least one. Numbers that are not written (defaults) are not varied, nor are those that concern
-    the simulation (``run``) or limits (``requirements``).
+    Whole numbers move by at least one, clocks of the mapping to the next operating point. Numbers that are not written
+    (defaults) are not varied, nor are those that concern the simulation (``run``) or limits (``requirements``).
     """
     spans = []
     for leaf in leaves(scenario):
-        if leaf.path[0] in NOT_VARIED or isinstance(leaf.value, bool) or not isinstance(leaf.value, int | float | Fraction):
+        if (
+            leaf.path[0] in NOT_VARIED
+            or isinstance(leaf.value, bool)
+            or not isinstance(leaf.value, int | float | Fraction)
+        ):
             continue
         if not is_written(scenario, leaf.path):
             continue
@@ -128,7 +142,9 @@ def _hertz(hz: int) -> Amount | None:
 def is_written(scenario: Scenario, path: DataPath) -> bool:
     """Whether a value stands in a file (or an override), and is no default."""
     part = scenario.documents.get(str(path[0]))
-    here, rest = (part, path[1:]) if path[0] in ("board", "network", "profile") else (scenario.documents["scenario"], path)
+    here, rest = (
+        (part, path[1:]) if path[0] in ("board", "network", "profile") else (scenario.documents["scenario"], path)
+    )
     for step in rest:
         if isinstance(here, Mapping) and str(step) in here:
             here = here[str(step)]

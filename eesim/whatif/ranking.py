@@ -21,7 +21,7 @@ from eesim.scenario.load import Scenario
 from eesim.scenario.sensitivity import SensitivitySpec
 from eesim.whatif.amounts import amount
 from eesim.whatif.metrics import LARGER_IS_BETTER, checked, unit
-from eesim.whatif.plausible import PlausibleBoards, draw, read_plausible
+from eesim.whatif.plausible import PlausibleBoards, draw, own_plausible, read_plausible
 from eesim.whatif.points import Laboratory, Outcome, Point, evaluate_points
 from eesim.wording import DataPath, dotted
 
@@ -79,7 +79,8 @@ class Ranking:
     metric
         What is compared.
     boards, rejected, ties
-        Boards drawn, draws that made no valid board, boards on which two or more were best (the first one listed counts).
+        Boards drawn, draws that made no valid board, boards on which two or more were best (the first one listed
+        counts).
     influences
         What decides between the first two candidates, strongest first.
     plausible
@@ -166,7 +167,7 @@ def rank_candidates(
     """
     spec = scenario.spec.sensitivity or SensitivitySpec()
     chosen = list(candidates or spec.candidates or ())
-    source = plausible if plausible is not None else spec.plausible
+    source = plausible if plausible is not None else own_plausible(scenario)
     problems = []
     if len(chosen) < 2:
         problems.append(Problem("--candidates", 0, "", "needs at least two mappings to choose from"))
@@ -224,7 +225,9 @@ def _drawn(laboratory: Laboratory, boards: PlausibleBoards, count: int) -> tuple
         except InputError as error:
             rejected += 1
             if boards.draws or (rejected >= TRIES and not found):
-                raise InputError([Problem(boards.source, 0, p.path, p.message, p.hint) for p in error.problems]) from None
+                raise InputError(
+                    [Problem(boards.source, 0, p.path, p.message, p.hint) for p in error.problems]
+                ) from None
             continue
         found.append(board)
         if len(found) == count:
@@ -252,7 +255,8 @@ def _ranking(
     level = scenario.spec.run.confidence
     meets = np.array([[outcome.values is not None and outcome.meets for outcome in row] for row in table])
     rows = [
-        _candidate(name, winner == c, costs[:, c], least, values[:, c], meets[:, c], level) for c, name in enumerate(names)
+        _candidate(name, winner == c, costs[:, c], least, values[:, c], meets[:, c], level)
+        for c, name in enumerate(names)
     ]
     order = sorted(range(len(rows)), key=lambda c: (-rows[c].wins, rows[c].regret_pct["mean"] or np.inf, c))
     first, second = order[0], order[1]

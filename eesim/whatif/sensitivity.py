@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from eesim.engine.simulate import EngineName
 from eesim.errors import InputError, Problem
+from eesim.evaluate import trace_digests
 from eesim.metrics.paired import Paired, differences, holm, paired
 from eesim.metrics.statistics import Estimate, t_interval
 from eesim.provenance import provenance
-from eesim.evaluate import trace_digests
 from eesim.scenario.load import Scenario
 from eesim.scenario.sensitivity import RangeSpec, SensitivitySpec
+from eesim.whatif.amounts import Amount, amount
 from eesim.whatif.metrics import checked, unit
-from eesim.whatif.plausible import read_plausible, spans_of
+from eesim.whatif.plausible import own_plausible, read_plausible, spans_of
 from eesim.whatif.points import Laboratory, Outcome, Point, evaluate_points
 from eesim.whatif.ranges import Span, declared, every_number
 from eesim.whatif.sobol import Sobol, sobol
@@ -165,8 +166,8 @@ def sensitivity(
     scenario
         The base; its ``sensitivity:`` section counts where an argument is left out.
     ranges
-        Path to ``"LOW..HIGH"``, ``"±10 %"`` or ``(low, high)``. Without any (here, in the scenario and in ``plausible``),
-        every number of board, profile, network and scenario by ``spread`` (10 %) to each side.
+        Path to ``"LOW..HIGH"``, ``"±10 %"`` or ``(low, high)``. Without any (here, in the scenario and in
+        ``plausible``), every number of board, profile, network and scenario by ``spread`` (10 %) to each side.
     plausible
         File of plausible inputs (YAML, or CSV of draws): ranges from there.
     metrics
@@ -195,6 +196,8 @@ def sensitivity(
         engine=engine,
     )
     assert laboratory.outcome.values is not None, "a laboratory has a base"
+    if not _is_default(spec, ranges, plausible):
+        _refuse_typos(laboratory, spans)
     names = checked(metrics or spec.metrics, laboratory.outcome.values, "--metric")
     found = _tornado(laboratory, spans, names, progress)
     indices = None
@@ -224,15 +227,47 @@ def sensitivity(
 def _spans(
     scenario: Scenario, spec: SensitivitySpec, ranges: Mapping[str, Any] | None, plausible: str | None
 ) -> list[Span]:
-    """Return what to vary: the argument's ranges over the scenario's over those of what is plausible, else everything."""
+    """Return what to vary: the argument's ranges over the scenario's, over what is plausible; else everything."""
     section = {
-        path: (one.low, one.high) if isinstance(one, RangeSpec) else one for path, one in spec.ranges.items()
+        path: (one.low, one.high) if isinstance(one, RangeSpec) else one
+        for path, one in spec.ranges.items()
+        if path not in (ranges or {})
     }
-    written = {**section, **(ranges or {})}
-    source = plausible if plausible is not None else None if written else spec.plausible
-    spans = spans_of(scenario, read_plausible(scenario, source)) if source is not None else []
-    spans = [span for span in spans if span.name not in written] + declared(scenario, written, "sensitivity.ranges")
-    return spans or every_number(scenario, spec.spread)
+    source = plausible if plausible is not None else None if section or ranges else own_plausible(scenario)
+    spans = {span.name: span for span in spans_of(scenario, read_plausible(scenario, source))} if source else {}
+    written = declared(scenario, section, lambda path: scenario.document.problem(("sensitivity", "ranges", path), ""))
+    written += declared(scenario, ranges or {}, lambda path: Problem("--range", 0, path, ""))
+    spans |= {span.name: span for span in written}
+    return list(spans.values()) or every_number(scenario, spec.spread)
+
+
+def _is_default(spec: SensitivitySpec, ranges: Mapping[str, Any] | None, plausible: str | None) -> bool:
+    return not (ranges or plausible or spec.ranges or spec.plausible)
+
+
+def _refuse_typos(laboratory: Laboratory, spans: Sequence[Span]) -> None:
+    """Refuse declared inputs neither end of which makes a valid scenario: most likely the path is wrong.
+
+    Raises
+    ------
+    InputError
+        With what is wrong with every one of them.
+    """
+    problems: dict[Problem, None] = {}
+    for span in spans:
+        found = [_problems(laboratory, span, end) for end in (span.low, span.high) if end is not None]
+        if found and all(found):
+            problems |= dict.fromkeys(found[0])
+    if problems:
+        raise InputError(problems)
+
+
+def _problems(laboratory: Laboratory, span: Span, end: Amount) -> tuple[Problem, ...]:
+    try:
+        laboratory.variant(Point(((span.path, end.written()),)))
+    except InputError as error:
+        return tuple(replace(problem, source="sensitivity range") for problem in error.problems)
+    return ()
 
 
 def _tornado(
@@ -312,8 +347,6 @@ def _usable(parameters: Sequence[Parameter]) -> list[Span]:
 
 
 def _ends(span: Span, effect: Effect) -> dict[str, Any]:
-    from eesim.whatif.amounts import amount
-
     base = amount(span.base)
     return {
         "low": span.low if effect.at_low is not None else base,

@@ -38,8 +38,8 @@ class Index(NamedTuple):
 class Sobol:
     """Indices of every input, by metric, those with the largest total index first.
 
-    ``points`` is the number of base samples, ``evaluations`` how many points were evaluated, ``standard_deviation`` what
-    the inputs together make each metric vary by.
+    ``points`` is the number of base samples, ``evaluations`` how many points were evaluated, ``standard_deviation``
+    what the inputs together make each metric vary by.
     """
 
     indices: Mapping[str, tuple[Index, ...]]
