@@ -29,7 +29,8 @@ def _places(estimate: Estimate, scale: float) -> int:
     value, low, high = estimate
     places = decimals((value or 0.0) * scale, 4)
     if low is not None and high is not None and high > low:
-        least = decimals((high - low) / 2 * scale, 2)
+        # Rounded first: 0.99999 has the decimals of 1.
+        least = decimals(float(f"{(high - low) / 2 * scale:.6g}"), 2)
         places = min(places, least) if value else least
     return places
 

@@ -9,9 +9,7 @@ from typing import Any, NamedTuple
 
 from eesim.wording import show
 
-_TEXT = re.compile(
-    r"\s*([-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*([^\s0-9.,_+-].*?)?\s*", re.DOTALL
-)
+_TEXT = re.compile(r"\s*([-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*([^\s0-9.,_+-]\S*)?\s*")
 _DIGITS = 6
 """Significant digits of a number that is drawn."""
 

@@ -27,9 +27,9 @@ _WORDS = {
     "exit_latency_ms": "mean latency at {}",
     "exit_p99_ms": "p99 latency at {}",
     "exit_share": "share of {}",
-    "utilisation": "{} busy",
-    "wasted_ms_per_frame": "{} wasted per frame",
-    "blocked_share": "{} blocked",
+    "utilisation": "utilisation of {}",
+    "wasted_ms_per_frame": "wasted work on {}",
+    "blocked_share": "blocked time of {}",
     "period_ms": "period",
     "power_mw": "power",
     "energy_delay_mj_ms": "energy x delay",
@@ -44,7 +44,7 @@ def unit(metric: str) -> str:
 
 
 def words(metric: str) -> str:
-    """Name of a metric as people say it: ``p99 latency``, ``energy per frame``, ``B busy``."""
+    """Name of a metric as people say it: ``p99 latency``, ``energy per frame``, ``utilisation of B``."""
     head, _, tail = metric.partition(".")
     if head == "latency_ms":
         return f"{tail} latency"

@@ -1,0 +1,193 @@
+"""One input at a time: closed forms, what has no effect, what cannot be varied."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from eesim.errors import InputError
+from eesim.scenario.load import Scenario, load
+from eesim.whatif.points import Laboratory, Point, evaluate_points
+from eesim.whatif.sensitivity import Parameter, Sensitivity, sensitivity
+from tests.scenarios import COUNTS, FAR_APART, camera
+
+ALONE = {**FAR_APART, "run": {"frames": 1000, "warmup": "none", "replications": 2}}
+"""Frames that never meet: every effect is a share of frames times a change of time."""
+
+
+def of(found: Sensitivity, path: str) -> Parameter:
+    (one,) = [parameter for parameter in found.parameters if parameter.path == path]
+    return one
+
+
+@pytest.fixture(scope="module")
+def everything() -> Sensitivity:
+    return sensitivity(camera(ALONE), metrics=["mean_latency", "energy"], frames=500)
+
+
+def test_the_first_segment_moves_every_frame(everything: Sensitivity) -> None:
+    effect = of(everything, "profile.times.b1.B").effects["latency_ms.mean"]
+    assert effect.effect == pytest.approx((1.618, 1.618, 1.618))
+    assert effect.swing == pytest.approx(1.618)
+    assert effect.significant is True
+    base = everything.base["latency_ms.mean"].value or 0.0
+    assert (effect.at_low, effect.at_high) == pytest.approx((base - 0.809, base + 0.809))
+
+
+def test_an_exit_branch_moves_the_frames_that_leave_there() -> None:
+    found = sensitivity(camera(ALONE), {"profile.times.e1.G": "±10 %"}, frames=10_000)
+    effect = of(found, "profile.times.e1.G").effects["latency_ms.mean"]
+    # Exit 1 answers after e1; later exits wait for b2, which takes longer.
+    assert effect.effect.value == pytest.approx(2 * 0.529 * COUNTS[0] / sum(COUNTS))
+
+
+def test_energy_follows_base_power(everything: Sensitivity) -> None:
+    effect = of(everything, "board.base_power.value").effects["energy_mj_per_frame.total"]
+    assert of(everything, "board.base_power.value").effects["latency_ms.mean"].swing == 0
+    # 20 % of 3537 mW for about the second between two frames.
+    assert effect.effect.value == pytest.approx(0.2 * 3537, rel=0.01)
+
+
+def test_all_numbers_of_all_files_are_there(everything: Sensitivity) -> None:
+    paths = {parameter.path for parameter in everything.parameters}
+    expected = {
+        f"profile.times.{segment}.{pe}" for segment in ("b1", "e1", "b2", "e2", "b3", "e3", "b4") for pe in "BLG"
+    }
+    expected |= {f"stream.exits.counts.{i}" for i in range(4)}
+    expected |= {"stream.arrivals.rate", "board.transfers.routes.B->G.per_byte", "network.segments.0.output"}
+    expected |= {"board.pes.G.hosts.B.slows_host.factor", "board.pes.B.opps.table.7.active_power", "mapping.opp.L"}
+    assert expected <= paths
+    assert len(paths) == len(everything.parameters) > 150
+    assert not any(path.startswith(("run.", "requirements.", "physics.")) for path in paths)
+
+
+def test_inputs_without_effect_are_named(everything: Sensitivity) -> None:
+    silent = everything.to_dict()["no_effect"]
+    for path in ("profile.times.b1.G", "board.pes.N.peak.value", "board.pes.B.opps.table.0.active_power"):
+        assert of(everything, path).status == "not read"
+        assert path in silent
+    # Contention is off, kernels matter only where running tasks are stopped.
+    assert of(everything, "board.pes.G.hosts.B.slows_host.factor").status == "not read"
+    assert of(everything, "network.segments.0.kernels").status == "no effect"
+    assert "network.segments.0.kernels" in silent
+    assert "profile.times.b1.B" not in silent
+
+
+def test_what_makes_the_input_invalid_is_a_row_with_the_reason(everything: Sensitivity) -> None:
+    clock = of(everything, "board.pes.B.opps.table.7.frequency")
+    assert clock.status == "invalid"
+    assert "is not an operating point of B" in clock.problems[0]
+    factor = of(everything, "board.pes.G.hosts.B.slows_self.factor")
+    assert factor.status == "effect"
+    assert "must be at least 1" in factor.problems[0]
+    effect = factor.effects["latency_ms.mean"]
+    assert effect.at_low is None
+    # From the base to the high end, the only one that there is.
+    assert effect.effect.value == pytest.approx((effect.at_high or 0) - (everything.base["latency_ms.mean"].value or 0))
+    zero = of(everything, "board.pes.B.idle_power.value")
+    assert zero.status == "not varied"
+    assert "give it a range" in zero.problems[0]
+
+
+def test_clocks_move_to_their_neighbours(everything: Sensitivity) -> None:
+    span = of(everything, "mapping.opp.B").span
+    assert span.low is not None
+    assert span.high is not None
+    assert (span.low.written(), span.high.written()) == ("1608 MHz", "1800 MHz")
+
+
+def test_the_largest_swing_comes_first(everything: Sensitivity) -> None:
+    swings = [p.effects["latency_ms.mean"].swing for p in everything.parameters if p.effects]
+    assert swings == sorted(swings, reverse=True)
+    assert everything.parameters[0].path == "profile.times.b1.B"
+
+
+def test_json_keeps_the_contract(everything: Sensitivity) -> None:
+    data = json.loads(json.dumps(everything.to_dict(), allow_nan=False))
+    for parameter in data["parameters"]:
+        assert {"path", "low", "high", "effect", "status"} <= set(parameter)
+    assert data["parameters"][0]["effect"] == pytest.approx(1.618)
+    assert data["parameters"][0]["low"] == "7.281 ms"
+
+
+def test_few_points_are_simulated(everything: Sensitivity) -> None:
+    """What a run does not read is not run again."""
+    assert everything.simulated < 0.25 * 2 * len(everything.parameters)
+
+
+# -- what is declared ---------------------------------------------------------------------------------------
+
+
+def section(**content: Any) -> Scenario:
+    return camera({**ALONE, "sensitivity": content})
+
+
+def paths(found: Sensitivity) -> set[str]:
+    return {parameter.path for parameter in found.parameters}
+
+
+def test_the_scenario_s_ranges_count() -> None:
+    ranges = {"profile.times.b1.B": "±5 %", "board.contention.pairs.B.G": {"low": 1, "high": 1.6}}
+    found = sensitivity(section(ranges=ranges, metrics=["p99_latency"]), frames=100)
+    assert paths(found) == set(ranges)
+    assert found.metrics == ("latency_ms.p99",)
+    assert of(found, "profile.times.b1.B").effects["latency_ms.p99"].swing == pytest.approx(0.809)
+
+
+def test_arguments_go_before_the_scenario() -> None:
+    ranges = {"profile.times.b1.B": "±5 %"}
+    found = sensitivity(section(ranges=ranges), {"profile.times.b1.B": "±1 %"}, frames=100, metrics=["p50_latency"])
+    assert of(found, "profile.times.b1.B").effects["latency_ms.p50"].swing == pytest.approx(0.1618)
+
+
+def test_the_spread_may_be_another() -> None:
+    found = sensitivity(section(spread="1 %"), frames=50)
+    span = of(found, "profile.times.b1.B").span
+    assert span.low is not None
+    assert span.low.written() == "8.0091 ms"
+
+
+def test_a_path_that_means_nothing_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"profile\.tims: unknown key \(did you mean times\?\)"):
+        sensitivity(camera(ALONE), {"profile.tims.b1.B": "1..2 ms"}, frames=50)
+
+
+def test_a_range_that_means_nothing_says_where_it_stands(tmp_path: Any) -> None:
+    text = (
+        "eesim: 1\nboard: rk3399pro\nnetwork: ee_resnet18\nmapping: {segments: BGLGLGL}\n"
+        "stream:\n  arrivals: {kind: periodic, rate: 1 Hz}\n  exits: {kind: fixed, exit: 1}\n"
+        "sensitivity:\n  ranges:\n    profile.times.b1.B: 2 ms..1 ms\n"
+    )
+    path = tmp_path / "s.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"s\.yaml:10: .*must be below"):
+        sensitivity(load(path))
+
+
+def test_a_relative_range_needs_a_number() -> None:
+    with pytest.raises(InputError, match="no number that a share could be taken of"):
+        sensitivity(camera(ALONE), {"board.pes.G.host": "±10 %"}, frames=50)
+
+
+# -- points -------------------------------------------------------------------------------------------------
+
+
+def test_points_that_are_the_same_are_simulated_once() -> None:
+    laboratory = Laboratory(camera(ALONE), frames=100)
+    slower = Point(((("profile", "times", "b1", "B"), "9 ms"),))
+    silent = Point(((("profile", "times", "b1", "G"), "9 ms"),))
+    outcomes = evaluate_points(laboratory, [slower, silent, slower])
+    assert laboratory.simulated == 2
+    assert outcomes[0] is outcomes[2]
+    assert outcomes[0].is_read
+    assert not outcomes[1].is_read
+    assert outcomes[1].values == laboratory.outcome.values
+
+
+def test_a_point_that_cannot_run_says_why() -> None:
+    laboratory = Laboratory(camera(ALONE), frames=100)
+    (outcome,) = evaluate_points(laboratory, [Point(((("mapping", "segments"), "BGL"),))])
+    assert outcome.values is None
+    assert "has 3 PEs" in outcome.problem
