@@ -39,7 +39,10 @@ def difference(metric: str, a: float, value: float, low: float, high: float, *, 
     [
         (difference("latency_ms.p99", 36, 1.2, 1.0, 1.4), "B's p99 latency is 1.20 ms [1.00, 1.40] higher (+3.33 %)"),
         (difference("latency_ms.p99", 36, -1.2, -1.4, -1.0), "B's p99 latency is 1.20 ms [1.00, 1.40] lower (-3.33 %)"),
-        (difference("utilisation.B", 0.5, 0.02, 0.01, 0.03), "B's B busy is 2.0 points [1.0, 3.0] higher (+4 %)"),
+        (
+            difference("utilisation.B", 0.5, 0.02, 0.01, 0.03),
+            "B's utilisation of B is 2.0 points [1.0, 3.0] higher (+4 %)",
+        ),
         (difference("power_mw", 0, 3.0, 3.0, 3.0), "B's power is 3.000 mW higher"),
         (
             difference("latency_ms.mean", 16, 0.1, -0.1, 0.3, seen=False),
@@ -114,7 +117,7 @@ def test_the_table_names_everything() -> None:
         "C against A",
         "board.pes.G.host",
         "energy per frame, mJ",
-        "L busy, %",
+        "utilisation of L, %",
         "same random numbers",
     ):
         assert word in text

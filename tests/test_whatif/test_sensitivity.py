@@ -9,8 +9,9 @@ import pytest
 
 from eesim.errors import InputError
 from eesim.scenario.load import Scenario, load
+from eesim.scenario.sensitivity import SensitivitySpec
 from eesim.whatif.points import Laboratory, Point, evaluate_points
-from eesim.whatif.sensitivity import Parameter, Sensitivity, sensitivity
+from eesim.whatif.sensitivity import Parameter, Sensitivity, _spans, sensitivity
 from tests.scenarios import COUNTS, FAR_APART, camera
 
 ALONE = {**FAR_APART, "run": {"frames": 1000, "warmup": "none", "replications": 2}}
@@ -143,10 +144,11 @@ def test_arguments_go_before_the_scenario() -> None:
 
 
 def test_the_spread_may_be_another() -> None:
-    found = sensitivity(section(spread="1 %"), frames=50)
-    span = of(found, "profile.times.b1.B").span
-    assert span.low is not None
-    assert span.low.written() == "8.0091 ms"
+    spec = SensitivitySpec.model_validate({"spread": "1 %"})
+    spans = {span.name: span for span in _spans(camera(ALONE), spec, None, None)}
+    low = spans["profile.times.b1.B"].low
+    assert low is not None
+    assert low.written() == "8.0091 ms"
 
 
 def test_a_path_that_means_nothing_is_an_error() -> None:
