@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from eesim.metrics.result import Result
     from eesim.plan.lower import lower
     from eesim.scenario.load import Scenario, load
-    from eesim.whatif.comparison import compare
-    from eesim.whatif.ranking import rank_candidates
+    from eesim.whatif.candidates import rank_candidates
+    from eesim.whatif.compare import compare
     from eesim.whatif.sensitivity import sensitivity
 
 __all__ = [
@@ -44,8 +44,8 @@ _HOMES = {
     "load": "eesim.scenario.load",
     "lower": "eesim.plan.lower",
     "run": "eesim.evaluate",
-    "compare": "eesim.whatif.comparison",
-    "rank_candidates": "eesim.whatif.ranking",
+    "compare": "eesim.whatif.compare",
+    "rank_candidates": "eesim.whatif.candidates",
     "sensitivity": "eesim.whatif.sensitivity",
 }
 

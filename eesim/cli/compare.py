@@ -66,7 +66,7 @@ def execute(arguments: argparse.Namespace) -> int:
         raise InputError([Problem("eesim compare", 0, "", "needs a second scenario, or --against PATH=VALUE")])
     check_folder(arguments.output)
     scenarios, labels = _load(arguments)
-    from eesim.whatif.comparison import compare
+    from eesim.whatif.compare import compare
 
     frames = sum(one.n_frames for one in scenarios) * (arguments.replications or scenarios[0].spec.run.replications)
     with progress_bar("frames", frames, worth_it=frames >= LONG_RUN_FRAMES) as progress:

@@ -122,7 +122,7 @@ def _rank(arguments: argparse.Namespace, scenario: Scenario) -> int:
         problems.append(Problem("--metric", 0, "", "candidates are ranked by one metric"))
     if problems:
         raise InputError(problems)
-    from eesim.whatif.ranking import rank_candidates
+    from eesim.whatif.candidates import rank_candidates
 
     listed = [one.strip() for one in arguments.candidates.split(",")] if arguments.candidates else None
     with _bars() as progress:

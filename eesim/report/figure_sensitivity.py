@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from eesim.whatif.ranking import Ranking
-    from eesim.whatif.sensitivity import Parameter, Sensitivity
+    from eesim.whatif.sensitivity import Sensitivity
+    from eesim.whatif.tornado import Parameter
 
 _LOW: dict[str, Any] = {"facecolor": ORANGE, "hatch": "////", "edgecolor": "white", "linewidth": 0.5}
 _HIGH: dict[str, Any] = {"facecolor": BLUE, "edgecolor": "white", "linewidth": 0.5}

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from eesim.whatif.ranking import Ranking
-    from eesim.whatif.sensitivity import Parameter, Sensitivity
+    from eesim.whatif.sensitivity import Sensitivity
     from eesim.whatif.sobol import Sobol
+    from eesim.whatif.tornado import Parameter
 
 MOST_ROWS = 25
 """Inputs that are shown for each metric; all of them are in ``--json`` and in the files."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from eesim.document import Document
 from eesim.engine.simulate import EngineName
@@ -28,6 +28,10 @@ POINT_FRAMES = 50_000
 
 REPLICATIONS = 5
 LEAST = 2
+
+
+StartProgress: TypeAlias = Callable[[str, int], Callable[[int], None] | None]
+"""Takes a label and a number of points; returns what is called with 1 after each."""
 
 
 class Point(NamedTuple):

@@ -13,7 +13,7 @@ from eesim.base import FloatArray
 from eesim.errors import InputError, Problem
 from eesim.metrics.statistics import Estimate
 from eesim.whatif.amounts import between
-from eesim.whatif.points import Laboratory, Point, evaluate_points
+from eesim.whatif.points import Laboratory, Point, StartProgress, evaluate_points
 from eesim.whatif.ranges import Span
 
 RESAMPLES = 1000
@@ -91,7 +91,7 @@ def sobol(
     spans: Sequence[Span],
     names: Sequence[str],
     points: int,
-    progress: Callable[[str, int], Callable[[int], None] | None] | None = None,
+    progress: StartProgress | None = None,
 ) -> Sobol:
     """Estimate Sobol's indices of inputs that vary evenly and independently between their ends.
 

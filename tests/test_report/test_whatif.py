@@ -21,7 +21,8 @@ from eesim.report.figure_comparison import difference_figure
 from eesim.report.figure_sensitivity import tornado_figure
 from eesim.report.figures import draw
 from eesim.report.paths import folded
-from eesim.whatif.comparison import MetricDifference, compare
+from eesim.whatif.compare import compare
+from eesim.whatif.comparison import MetricDifference
 from eesim.whatif.sensitivity import sensitivity
 from tests.scenarios import camera
 

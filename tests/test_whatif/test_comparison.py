@@ -11,7 +11,8 @@ import eesim
 from eesim.errors import InputError
 from eesim.evaluate import Replications
 from eesim.metrics.statistics import Estimate
-from eesim.whatif.comparison import Comparison, MetricDifference, compare
+from eesim.whatif.compare import compare
+from eesim.whatif.comparison import Comparison, MetricDifference
 from eesim.whatif.precision import Precision, is_reached, parse_precision, replications_for
 from tests.scenarios import camera
 

@@ -14,8 +14,8 @@ from eesim.errors import InputError
 from eesim.scenario.library import scenario_folder
 from eesim.scenario.load import load
 from eesim.units import parse_time_ns
+from eesim.whatif.candidates import rank_candidates
 from eesim.whatif.plausible import draw, read_plausible, spans_of
-from eesim.whatif.ranking import rank_candidates
 from eesim.yamldoc import load_document
 from tests.scenarios import FAR_APART, camera
 

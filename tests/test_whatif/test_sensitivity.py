@@ -11,7 +11,8 @@ from eesim.errors import InputError
 from eesim.scenario.load import Scenario, load
 from eesim.scenario.sensitivity import SensitivitySpec
 from eesim.whatif.points import Laboratory, Point, evaluate_points
-from eesim.whatif.sensitivity import Parameter, Sensitivity, _spans, sensitivity
+from eesim.whatif.sensitivity import Sensitivity, _spans, sensitivity
+from eesim.whatif.tornado import Parameter
 from tests.scenarios import COUNTS, FAR_APART, camera
 
 ALONE = {**FAR_APART, "run": {"frames": 1000, "warmup": "none", "replications": 2}}
