@@ -121,6 +121,7 @@ class Replications:
         chosen = scenario.spec.run.seed if seed is None else seed
         self._job = _Job(scenario, lower(scenario), engine, chosen, keep=False, batches=False, progress=progress)
         self._done: dict[int, Replication] = {}
+        self._own_warmup: dict[int, int] = {}
 
     @property
     def scenario(self) -> Scenario:
@@ -153,10 +154,14 @@ class Replications:
             self._done[r] = replication_metrics(
                 self.lowered.plan, self.lowered.labels, observation, _accuracies(self.scenario)
             )
+            self._own_warmup.setdefault(r, observation.warmup_frames)
 
     def result(self) -> Result:
         """Summary of the replications so far, as `run` gives it (without frames, log and batches)."""
-        return _summary(self._job, self.done, [], None, None)
+        result = _summary(self._job, self.done, [], None, None)
+        # Whether a steady state was found is for its own warm-up to say, not for one that others needed.
+        own = [done._replace(warmup_frames=self._own_warmup[r]) for r, done in sorted(self._done.items())]
+        return replace(result, notes=(*self.scenario.notes, *_notes(result, own)))
 
 
 def _observe_all(job: _Job, replications: Sequence[tuple[int, str | int]]) -> list[Observation]:

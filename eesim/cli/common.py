@@ -63,6 +63,21 @@ def check_folder(folder: Path | None) -> None:
         raise InputError([Problem(str(folder), 0, "", "is not a directory")])
 
 
+def written_by(write: Callable[[], list[Path]], folder: Path) -> list[Path]:
+    """Write results and return the files.
+
+    Raises
+    ------
+    InputError
+        If they cannot be written.
+    """
+    try:
+        return write()
+    except OSError as error:
+        reason = f"cannot be written: {error.strerror or error}"
+        raise InputError([Problem(str(error.filename or folder), 0, "", reason)]) from None
+
+
 def print_json(data: Any) -> None:
     """Print one JSON object; NaN is never written."""
     print(json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from eesim.cli.common import (
     say,
     stdout_console,
     whole_number,
+    written_by,
 )
 from eesim.errors import InputError, Problem
 
@@ -85,7 +87,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         from eesim.report.save_comparison import save_comparison
 
-        written = save_comparison(found, arguments.output, figures=not arguments.no_plots)
+        write = partial(save_comparison, found, arguments.output, figures=not arguments.no_plots)
+        written = written_by(write, arguments.output)
     if arguments.json:
         print_json(found.to_dict())
     else:

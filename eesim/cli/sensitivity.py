@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from eesim.cli.common import (
     say,
     stdout_console,
     whole_number,
+    written_by,
 )
 from eesim.errors import InputError, Problem
 
@@ -101,7 +103,8 @@ def _vary(arguments: argparse.Namespace, scenario: Scenario) -> int:
     if arguments.output is not None:
         from eesim.report.save_sensitivity import save_sensitivity
 
-        written = save_sensitivity(found, arguments.output, figures=not arguments.no_plots)
+        write = partial(save_sensitivity, found, arguments.output, figures=not arguments.no_plots)
+        written = written_by(write, arguments.output)
     if arguments.json:
         print_json(found.to_dict())
     else:
@@ -141,7 +144,8 @@ def _rank(arguments: argparse.Namespace, scenario: Scenario) -> int:
     if arguments.output is not None:
         from eesim.report.save_sensitivity import save_ranking
 
-        written = save_ranking(found, arguments.output, figures=not arguments.no_plots)
+        write = partial(save_ranking, found, arguments.output, figures=not arguments.no_plots)
+        written = written_by(write, arguments.output)
     if arguments.json:
         print_json(found.to_dict())
     else:

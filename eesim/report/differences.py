@@ -66,6 +66,8 @@ def relative_text(found: MetricDifference) -> str:
     if not a or not value:
         return ""
     percent = 100 * value / abs(a)
+    if abs(percent) >= 1000:
+        return f"{percent:+,.0f} %"
     return f"{percent:+.3g} %" if abs(percent) >= LEAST_PERCENT else f"<{LEAST_PERCENT:g} %"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import eesim
-from eesim.errors import InputError
+from eesim.errors import InputError, SimulationDeadlock
 from eesim.evaluate import Replications
 from eesim.metrics.statistics import Estimate
 from eesim.whatif.compare import compare
@@ -103,6 +103,21 @@ def test_all_measure_the_same_frames() -> None:
     ]
     longest = [max(pair) for pair in zip(*own, strict=True)]
     assert cuts == [longest, longest]
+
+
+def test_who_is_overloaded_is_told_of_that_one_alone() -> None:
+    few = {"run.frames": 1000, "run.replications": 2}
+    comparison = compare(camera(few), camera({**few, "stream.arrivals.rate": "120 Hz"}))
+    assert not any("steady state" in note for note in comparison.result.notes)
+    notes = comparison.variants[0].result.notes
+    assert any("no steady state" in note for note in notes)
+    assert any("overload" in note for note in notes)
+
+
+def test_a_variant_that_cannot_go_on_ends_the_comparison() -> None:
+    stuck = camera({**SMALL, "policy.stage_queue": {"capacity": 0, "full": "block"}})
+    with pytest.raises(SimulationDeadlock):
+        compare(camera(SMALL), stuck)
 
 
 def test_several_variants_are_tested_together() -> None:
