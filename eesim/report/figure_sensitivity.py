@@ -44,7 +44,7 @@ def tornado_figure(found: Sensitivity, metric: str) -> Figure | None:
     axes.set_yticks(range(len(shown)), [shortened(parameter.path, NAME) for parameter in shown], fontsize=8)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.margins(x=0.18)
+    axes.margins(x=0.2)
     axes.set_xlabel(f"{words(metric)}, {unit(metric) or '%'}")
     axes.set_title(f"One input at a time around {words(metric)} = {value_text(metric, base)}")
     light_grid(axes, "x")
@@ -68,7 +68,7 @@ def _bars(axes: Axes, parameter: Parameter, metric: str, y: int, base: float, sc
     for width, end in zip(values, ends, strict=True):
         if not width or end is None or (same_side and abs(width) < max(abs(v or 0) for v in values)):
             continue
-        text = str(end.written())
+        text = f"{float(end.number):.5g} {end.unit}".strip()
         side = "left" if width > 0 else "right"
         offset = 3 if width > 0 else -3
         axes.annotate(
