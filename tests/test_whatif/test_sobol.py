@@ -71,14 +71,14 @@ def test_two_times_that_add_up_share_the_variance_by_their_squares() -> None:
     """Every frame takes b1 and e1 one after the other: variances are those of the two ranges."""
     ranges = {"profile.times.b1.B": "8 ms..9 ms", "profile.times.e1.G": "5 ms..7 ms"}
     scenario = camera({**ALONE, "stream.exits": {"kind": "fixed", "exit": 1}})
-    found = sensitivity(scenario, ranges, sobol_points=128, frames=20)
+    found = sensitivity(scenario, ranges, sobol_points=64, frames=20)
     assert found.sobol is not None
     indices = {index.path: index for index in found.sobol.indices["latency_ms.mean"]}
     for path, share in (("profile.times.b1.B", 1 / 5), ("profile.times.e1.G", 4 / 5)):
-        assert indices[path].total.value == pytest.approx(share, abs=0.06)
-        assert indices[path].first.value == pytest.approx(share, abs=0.12)
+        assert indices[path].total.value == pytest.approx(share, abs=0.08)
+        assert indices[path].first.value == pytest.approx(share, abs=0.15)
     assert found.sobol.standard_deviation["latency_ms.mean"] == pytest.approx(math.sqrt(5 / 12), rel=0.05)
-    assert found.sobol.evaluations == 128 * 4
+    assert found.sobol.evaluations == 64 * 4
 
 
 def test_the_same_seed_gives_the_same_indices() -> None:
