@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from eesim import explore
     from eesim.errors import InputError, Problem, SimulationDeadlock
     from eesim.evaluate import run
+    from eesim.fitting.exit_fit import ExitFit
+    from eesim.fitting.exits import fit_exits
+    from eesim.fitting.shared import SharedDifficulty, fit_shared_difficulty, shared_difficulty_of
     from eesim.metrics.result import Result
     from eesim.plan.lower import lower
     from eesim.scenario.load import Scenario, load
@@ -21,26 +24,36 @@ if TYPE_CHECKING:
     from eesim.whatif.sensitivity import sensitivity
 
 __all__ = [
+    "ExitFit",
     "InputError",
     "Problem",
     "Result",
     "Scenario",
+    "SharedDifficulty",
     "SimulationDeadlock",
     "compare",
     "explore",
+    "fit_exits",
+    "fit_shared_difficulty",
     "load",
     "lower",
     "rank_candidates",
     "run",
     "sensitivity",
+    "shared_difficulty_of",
 ]
 
 _HOMES = {
+    "ExitFit": "eesim.fitting.exit_fit",
     "InputError": "eesim.errors",
     "Problem": "eesim.errors",
     "SimulationDeadlock": "eesim.errors",
     "Result": "eesim.metrics.result",
     "Scenario": "eesim.scenario.load",
+    "SharedDifficulty": "eesim.fitting.shared",
+    "fit_exits": "eesim.fitting.exits",
+    "fit_shared_difficulty": "eesim.fitting.shared",
+    "shared_difficulty_of": "eesim.fitting.shared",
     "load": "eesim.scenario.load",
     "lower": "eesim.plan.lower",
     "run": "eesim.evaluate",

@@ -93,6 +93,11 @@ class Document:
         return self._root.plain()
 
     @property
+    def tree(self) -> Tree:
+        """The data with the origin of each value."""
+        return self._root
+
+    @property
     def source(self) -> str:
         """File that the document's root was written in."""
         return self._root.origin.source

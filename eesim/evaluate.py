@@ -10,19 +10,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eesim.base import IntArray
+from eesim.base import FloatArray, IntArray
 from eesim.engine.simulate import EngineName, drive, make_engine
 from eesim.metrics.bounds import bounds
-from eesim.metrics.observe import Observation, Observer
-from eesim.metrics.replication import Replication, replication_metrics, tally_metrics
-from eesim.metrics.requirements import judge
+from eesim.metrics.observe import BATCHES, Observation, Observer
+from eesim.metrics.replication import Replication, batch_metrics, replication_metrics
+from eesim.metrics.requirements import Verdict, judge
 from eesim.metrics.result import Result, combine
-from eesim.metrics.statistics import MIN_FOR_WARMUP
+from eesim.metrics.statistics import MIN_FOR_WARMUP, Estimate
 from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import Draws
 from eesim.provenance import provenance
 from eesim.scenario.load import Scenario
-from eesim.workload.arrivals import ClosedLoop, Periodic, Poisson
+from eesim.scenario.stream_checks import memory_frames
+from eesim.workload.arrivals import ClosedLoop, mean_rate
 
 SNAPSHOTS = 64
 """Frames at which a warm-up can end, per replication."""
@@ -34,6 +35,9 @@ an empty system, and by more than this share of the time that the arrivals take.
 
 NEARLY_FULL = 0.98
 """Utilisation above which a run is suspected to be overloaded."""
+
+ALIKE = 10
+"""Batches should be so many times longer than the frames over which a stream is alike."""
 
 KEEP_FRAMES_UP_TO = 2_000_000
 """Frames (over all replications) up to which their records are kept unless told otherwise."""
@@ -54,6 +58,11 @@ class _Job:
     def warmup(self) -> str | int:
         """Warm-up as the scenario asks for it."""
         return self.scenario.spec.run.warmup
+
+    def metrics(self, observation: Observation) -> Replication:
+        """Metrics of one replication."""
+        right = [accuracy_table(member) for member in self.scenario.streams]
+        return replication_metrics(self.lowered.plan, self.lowered.labels, observation, right)
 
 
 def run(
@@ -151,9 +160,7 @@ class Replications:
         """
         pairs = [(r, (warmups or {}).get(r, self._job.warmup())) for r in replications]
         for r, observation in zip(replications, _observe_all(self._job, pairs), strict=True):
-            self._done[r] = replication_metrics(
-                self.lowered.plan, self.lowered.labels, observation, _accuracies(self.scenario)
-            )
+            self._done[r] = self._job.metrics(observation)
             self._own_warmup.setdefault(r, observation.warmup_frames)
 
     def result(self) -> Result:
@@ -174,7 +181,7 @@ def _observe_all(job: _Job, replications: Sequence[tuple[int, str | int]]) -> li
 
 
 def _blocks(job: _Job, replication: int, n_frames: int) -> Iterator[Draws]:
-    for frames in job.scenario.stream.blocks(n_frames, seed=job.seed, replication=replication):
+    for frames in job.scenario.blocks(n_frames, seed=job.seed, replication=replication):
         yield job.lowered.draws(frames)
 
 
@@ -186,10 +193,11 @@ def _observe(job: _Job, replication: int, warmup: str | int) -> Observation:
         n,
         job.lowered.plan.n_exits,
         warmup=stop_at if isinstance(warmup, int) else warmup,
-        deadline_ns=scenario.spec.requirements.deadline,
+        deadlines_ns=[member.spec.requirements.deadline for member in scenario.streams],
         keep=job.keep,
         batches=job.batches,
         step=step,
+        by_stream=bool(scenario.members),
     )
     end = drive(
         make_engine(job.engine, job.lowered.plan),
@@ -218,15 +226,10 @@ def _log(job: _Job, frames: int) -> IntArray:
     return np.concatenate(parts)
 
 
-def _accuracies(scenario: Scenario) -> list[float] | None:
-    accuracy = scenario.spec.stream.exits.accuracy
-    return None if accuracy is None else [float(share) for share in accuracy]
-
-
 def _result(job: _Job, observations: list[Observation], log: IntArray | None) -> Result:
-    plan, labels, right = job.lowered.plan, job.lowered.labels, _accuracies(job.scenario)
-    measured = [replication_metrics(plan, labels, o, right) for o in observations]
-    batches = [tally_metrics(tally, labels.exits) for tally in observations[0].batches if tally.frames]
+    plan, labels = job.lowered.plan, job.lowered.labels
+    measured = [job.metrics(observation) for observation in observations]
+    batches = [batch_metrics(tally, plan, labels) for tally in observations[0].batches if tally.frames]
     records = tuple(o.frames for o in observations if o.frames is not None) if job.keep else None
     return _summary(job, measured, batches, records, log)
 
@@ -249,7 +252,7 @@ def _summary(
         replications=tuple(measured),
         estimates=estimates,
         bounds=bounds(lowered.plan, shares),
-        verdicts=judge(scenario.spec.requirements, estimates),
+        verdicts=judge_all(scenario, estimates),
         notes=(),
         records=records,
         log=log,
@@ -258,6 +261,20 @@ def _summary(
         ),
     )
     return replace(result, notes=(*scenario.notes, *_notes(result, measured)))
+
+
+def accuracy_table(scenario: Scenario) -> FloatArray | None:
+    """Share of right answers at each level and exit of a stream, (A + 1, exits); None if unknown."""
+    accuracy = scenario.spec.stream.exits.accuracy
+    return None if accuracy is None else np.array([[float(share) for share in accuracy]])
+
+
+def judge_all(scenario: Scenario, estimates: dict[str, Estimate]) -> tuple[Verdict, ...]:
+    """Judge the scenario's requirements, and those of each of its streams."""
+    verdicts = judge(scenario.spec.requirements, estimates)
+    for name, member in zip(scenario.names, scenario.members, strict=True):
+        verdicts += judge(member.spec.requirements, estimates, f"stream.{name}.", name)
+    return verdicts
 
 
 def _servers(result: Result) -> list[int]:
@@ -270,10 +287,12 @@ def _servers(result: Result) -> list[int]:
 
 
 def trace_digests(scenario: Scenario) -> dict[str, str]:
-    """SHA-256 of each trace that the stream reads."""
+    """SHA-256 of each trace that is read, by ``trace_exit``; of one of several streams, by ``trace_exit.NAME``."""
+    named = [(f".{name}", member) for name, member in zip(scenario.names, scenario.members, strict=True)]
     return {
-        f"trace_{name}": hashlib.sha256(array.tobytes()).hexdigest()
-        for name, array in scenario.traces._asdict().items()
+        f"trace_{column}{name}": hashlib.sha256(array.tobytes()).hexdigest()
+        for name, member in named or [("", scenario)]
+        for column, array in member.traces._asdict().items()
         if len(array)
     }
 
@@ -282,15 +301,9 @@ def _notes(result: Result, measured: list[Replication]) -> list[str]:
     """What the reader of this result should know."""
     notes = []
     scenario, limit = result.scenario, result.bounds.throughput_fps
-    arrivals = scenario.spec.stream.arrivals
-    rate = None
-    if isinstance(arrivals, Periodic):
-        rate = float(arrivals.exact_rate)
-    elif isinstance(arrivals, Poisson):
-        rate = float(arrivals.rate)
-    elif len(scenario.traces.arrival_ns) > 1:
-        span = int(scenario.traces.arrival_ns[-1] - scenario.traces.arrival_ns[0])
-        rate = (len(scenario.traces.arrival_ns) - 1) * 1e9 / span if span else None
+    rates = [mean_rate(member.spec.stream.arrivals, member.traces.arrival_ns) for member in scenario.streams]
+    rate = float(sum(known)) if len(known := [r for r in rates if r is not None]) == len(rates) else None
+    waits = isinstance(scenario.spec.stream.arrivals, ClosedLoop)
     if rate is not None and rate > limit:
         name = result.lowered.labels.resources[result.bounds.bottleneck]
         notes.append(
@@ -299,7 +312,7 @@ def _notes(result: Result, measured: list[Replication]) -> list[str]:
         )
     far = LAGS_BEHIND * int(result.bounds.exit_latency_ns.max(initial=0))
     behind = any(r.lag_ns > max(far, r.span_ns * GROWTH) for r in measured)
-    if behind and not notes and not isinstance(arrivals, ClosedLoop):
+    if behind and not notes and not waits:
         answered = result.value("throughput_fps") or 0.0
         came = f"{rate:.4g} frames per second arrive" if rate is not None else "frames arrive faster than they leave"
         notes.append(f"overload: {came} and {answered:.4g} are answered: latency grows with the length of the run")
@@ -308,11 +321,17 @@ def _notes(result: Result, measured: list[Replication]) -> list[str]:
         for name, servers in zip(result.lowered.labels.resources, _servers(result), strict=True)
         if servers and (result.value(f"utilisation.{name}") or 0) > NEARLY_FULL
     ]
-    if full and not notes and scenario.n_frames >= MIN_FOR_WARMUP and not isinstance(arrivals, ClosedLoop):
+    if full and not notes and scenario.n_frames >= MIN_FOR_WARMUP and not waits:
         notes.append(f"{', '.join(full)} never rests: without drops, latency may grow with the length of the run")
     n = scenario.n_frames
     if scenario.spec.run.warmup == "auto" and any(r.warmup_frames * 2 >= n > 1 for r in measured):
         notes.append("no steady state was found: the warm-up rule would remove half of the run")
+    memory = max(memory_frames(member.spec.stream, member.traces) for member in scenario.streams)
+    if len(measured) == 1 and memory > 1 and memory * BATCHES * ALIKE > n:
+        notes.append(
+            f"one replication: its intervals are from batches of {n // BATCHES:,} frames, too few for a stream whose "
+            f"frames are alike over about {memory:,.0f}; use several replications"
+        )
     if not all(r.exact_quantiles for r in measured):
         notes.append("quantiles are read from bins and are within 0.05 % (more than 2^20 frames)")
     return notes

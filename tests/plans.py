@@ -69,6 +69,10 @@ RULES = {
     "dispatch": Dispatch.OLDEST_FRAME,
     "cancellation": Cancellation.QUEUED,
     "first_confident": 0,
+    "stream_priority": 0,
+    "level_up": [[]],
+    "level_down": [[]],
+    "level_at_exit": 0,
 }
 """Nothing is limited, and what waits is cancelled after the answer."""
 
@@ -81,6 +85,8 @@ def graph(steps: Sequence[Step]) -> dict[str, Any]:
     work = [[step.work] if isinstance(step.work, int) else list(step.work) for step in steps]
     n_states = max(map(len, work))
     return {
+        "stream_node": [0, n],
+        "stream_exit": [0, max(exits) + 1],
         "node_kind": [NodeKind.TRANSFER if step.transfer else NodeKind.SEGMENT for step in steps],
         "node_resource": [step.resource for step in steps],
         "node_rank": range(n),

@@ -403,6 +403,7 @@ def test_keys_are_the_model_s(name: str) -> None:
 
 PARSERS = {
     "time": units.parse_time_ns,
+    "duration": units.parse_duration_ns,
     "frequency": units.parse_frequency_hz,
     "rate": units.parse_rate,
     "power": units.parse_power_uw,
@@ -439,6 +440,9 @@ def test_result_keys_are_described() -> None:
     assert keys_after("bounds") == list(summary["bounds"])
     assert keys_after("requirements") == list(summary["requirements"][0])
     assert keys_after("provenance") == list(summary["provenance"])
+    two = eesim.run(eesim.load(SCENARIOS / "two_cameras.yaml", {"run.frames": 200, "run.replications": 2})).to_dict()
+    assert list(two) == list(summary)
+    assert keys_after("streams") == list(two["streams"][0])
     meanings = {code(row[0])[0]: code(row[2]) for row in rows_after(FORMATS, "<!-- keys: Result.to_dict -->")[1:]}
     for key in ("latency_ms", "parts_ms", "energy_mj_per_frame"):
         assert set(summary[key]) <= set(meanings[key]), key

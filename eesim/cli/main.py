@@ -18,9 +18,12 @@ COMMANDS = {
     "compare": "compare scenarios on the same random numbers: what differs, and by how much",
     "sensitivity": "find the inputs that matter, those that do not, and which mapping is best on plausible boards",
     "explore": "search mappings, clocks, exits and limits for the best design, with the proof or the gap",
+    "init": "write a commented scenario to start from",
+    "calibrate": "fit the board's physical terms to measured runs",
     "show": "look at a board, a network or a resolved scenario",
     "check": "lint scenario, board, network, profile and plausible files",
     "doctor": "self-test: versions, caches, and whether the two engines agree here",
+    "completion": "print the script that completes commands and options in a shell",
 }
 
 GOOD, NOT_MET, WRONG_INPUT = 0, 1, 2

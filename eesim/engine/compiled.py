@@ -46,10 +46,11 @@ class CompiledEngine:
     def _advance(self, draws: Draws, final: bool) -> None:
         frames = len(draws.arrival_ns)
         self._arena.reserve(frames)
-        self._arena.keep_noise(self._first, draws.noise_ppm)
+        self._arena.keep_draws(self._first, draws.noise_ppm, draws.confident)
+        stream = self._arena.stream_offsets[draws.stream]
         status = c.CRAMPED
         while status == c.CRAMPED:
-            status = _advance(self._arena.m, draws.arrival_ns, draws.exit, self._first, final)
+            status = _advance(self._arena.m, draws.arrival_ns, draws.exit, stream, self._first, final)
             if status == c.CRAMPED:
                 self._arena.add_slots()
         self._first += frames

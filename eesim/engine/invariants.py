@@ -5,7 +5,7 @@ They are stated apart from the rules that they watch, so that a wrong rule canno
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from eesim.engine.frames import Frame, Task
@@ -43,13 +43,27 @@ def check_service(server: Server, task: Task, now: int) -> None:
         _fail(f"server {server.number} was busy for {server.busy_ns} ns of {now} ns")
 
 
-def check_settled(resources: Sequence[Resource]) -> None:
-    """Hold that no server idles beside a task it could start, and that one member of a group is active."""
+def check_places(section: int, free: int, places: int) -> None:
+    """Hold that a section has never more frames inside than places, nor gives back more than it lent."""
+    if not 0 <= free <= places:
+        _fail(f"section {section} has {free} of its {places} places free")
+
+
+def check_settled(resources: Sequence[Resource], may_enter: Callable[[Resource], bool]) -> None:
+    """Hold that no server idles beside a task it could start, and that one member of a group is active.
+
+    Parameters
+    ----------
+    resources
+        All of them.
+    may_enter
+        Whether the task that a resource would start next finds a place in its section.
+    """
     groups: dict[int, list[Resource]] = {}
     for resource in resources:
         if resource.group >= 0:
             groups.setdefault(resource.group, []).append(resource)
-        elif resource.is_ready():
+        elif resource.is_ready() and may_enter(resource):
             _fail(f"resource {resource.number} is idle although a task waits for it")
     for group, members in groups.items():
         active = [member for member in members if member.is_serving()]
@@ -58,7 +72,7 @@ def check_settled(resources: Sequence[Resource]) -> None:
         ready = [member for member in members if member.is_ready()]
         if ready:
             first = min(ready, key=Resource.lowest_key)
-            if not active or active[0] is first:
+            if (not active or active[0] is first) and may_enter(first):
                 _fail(f"resource {first.number} is idle although group {group} lets it start a task")
 
 

@@ -61,7 +61,7 @@ def stop(m: IntArray, v: int) -> None:
     m[v + c.SERVER_REMAINING] = left
     m[v + c.SERVER_SINCE] = now
     keep = 0
-    if m[c.CANCELLATION] == STOP_AT_KERNEL:
+    if m[m[m[m[v + c.SERVER_TASK] + c.TASK_SLOT] + c.SLOT_STREAM] + c.STREAM_CANCELLATION] == STOP_AT_KERNEL:
         work = m[v + c.SERVER_WORK]
         quantum = work // m[m[m[v + c.SERVER_TASK] + c.TASK_NODE] + c.NODE_KERNELS]
         if quantum > 0:
@@ -95,6 +95,9 @@ def start(m: IntArray, r: int) -> None:
     t = m[m[r + c.RES_HEAP]]
     remove(m, m[r + c.RES_HEAP], m[r + c.RES_WAITING], 0)
     m[r + c.RES_WAITING] -= 1
+    place = m[m[t + c.TASK_NODE] + c.NODE_ENTER]
+    if place != c.NOBODY:
+        m[place] -= 1
     state = m[r + c.RES_STATE]
     work = task_work(m, t, state)
     next_state = m[m[t + c.TASK_NODE] + c.NODE_STATE]
@@ -140,12 +143,22 @@ def excluded(m: IntArray, r: int) -> bool:
 
 
 @kernel
+def barred(m: IntArray, r: int) -> bool:
+    """Whether the first waiting task of resource ``r`` finds no place in the section that it enters."""
+    place = m[m[m[m[r + c.RES_HEAP]] + c.TASK_NODE] + c.NODE_ENTER]
+    return place != c.NOBODY and m[place] == 0
+
+
+@kernel
 def dispatch(m: IntArray) -> bool:
     """Start what can start; whether anything did."""
     any_started = False
+    sections = m[c.N_SECTIONS] > 0
     r = m[c.RESOURCES]
     for _ in range(m[c.N_RESOURCES]):
         while m[r + c.RES_WAITING] > 0 and m[r + c.RES_IDLE] > 0 and not excluded(m, r):
+            if sections and barred(m, r):
+                break
             start(m, r)
             any_started = True
         r += c.RES_WIDTH

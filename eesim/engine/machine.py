@@ -11,6 +11,7 @@ from functools import partial
 from eesim.engine import invariants
 from eesim.engine.frames import Frame, Node, Task
 from eesim.engine.ledger import Ledger
+from eesim.engine.sections import check_sections
 from eesim.engine.servers import Mode, Resource, Server, read_resources
 from eesim.engine.timeline import Timeline
 from eesim.plan.plan import KEEP_STATE, PURE_DELAY, Cancellation, EventKind, Plan
@@ -22,7 +23,7 @@ class Machine:
     Parameters
     ----------
     plan
-        Its resources, speeds and cancellation rule are used.
+        Its resources, speeds and cancellation rules are used.
     timeline, ledger
         Where finishes are scheduled and events are logged.
     on_end
@@ -36,10 +37,12 @@ class Machine:
         ledger: Ledger,
         on_end: Callable[[Task, EventKind, Server], None],
     ) -> None:
-        self.resources = read_resources(plan)
+        self.resources = read_resources(check_sections(plan))
+        self.free_places: list[int] = plan.section_places.tolist()
+        self._places = plan.section_places.tolist()
         self.servers = tuple(server for resource in self.resources for server in resource.servers)
         self._speed_ppm: list[list[int]] = plan.speed_ppm.tolist()
-        self._cancellation = Cancellation(plan.cancellation)
+        self._cancellation = [Cancellation(rule) for rule in plan.cancellation.tolist()]
         self._timeline = timeline
         self._note = ledger.note
         self._ledger = ledger
@@ -61,7 +64,7 @@ class Machine:
         """Start waiting tasks on idle servers; whether there was one."""
         changed = False
         for resource in self.resources:
-            while resource.waiting and not self._must_yield(resource):
+            while resource.waiting and not self._must_yield(resource) and self.may_enter(resource):
                 server = resource.idle_server()
                 if server is None:
                     break
@@ -95,16 +98,29 @@ class Machine:
 
     def let_go(self, frame: Frame) -> None:
         """Unblock the servers that ``frame`` blocks and, if the rules say so, stop those that serve it."""
+        rule = self._cancellation[frame.stream]
         for server in self.servers:
             if server.task is None or server.task.frame is not frame:
                 continue
             if server.mode is Mode.BLOCKED:
                 self.unblock(server)
-            elif self._cancellation in (Cancellation.RUNNING_AT_KERNEL, Cancellation.RUNNING_AT_ONCE):
+            elif rule in (Cancellation.RUNNING_AT_KERNEL, Cancellation.RUNNING_AT_ONCE):
                 # A frame is closed only once, so nothing here is already stopping.
-                at_kernel = self._cancellation is Cancellation.RUNNING_AT_KERNEL
+                at_kernel = rule is Cancellation.RUNNING_AT_KERNEL
                 if server.stop(self._timeline.now, at_kernel=at_kernel):
                     self._schedule_finish(server)
+
+    def may_enter(self, resource: Resource) -> bool:
+        """Whether the task that is served next finds a place in the section that it enters, if it enters one."""
+        section = resource.first().node.enter
+        return section < 0 or self.free_places[section] > 0
+
+    def give_back(self, task: Task) -> None:
+        """Give back the place in the section that ``task`` leaves, if it leaves one."""
+        section = task.node.leave
+        if section >= 0:
+            self.free_places[section] += 1
+            invariants.check_places(section, self.free_places[section], self._places[section])
 
     def _must_yield(self, resource: Resource) -> bool:
         """Whether another member of its exclusive group is active or comes first."""
@@ -119,6 +135,9 @@ class Machine:
         now = self._timeline.now
         invariants.check_start(server, now)
         _, task = resource.waiting.pop(0)
+        if task.node.enter >= 0:
+            self.free_places[task.node.enter] -= 1
+            invariants.check_places(task.node.enter, self.free_places[task.node.enter], self._places[task.node.enter])
         task.begin(now, resource.state)
         if task.node.state != KEEP_STATE:
             resource.state = task.node.state

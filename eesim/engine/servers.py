@@ -128,7 +128,7 @@ class Resource:
         self.group = group
         self.bit = bit
         self.state = state
-        self.waiting: list[tuple[int, Task]] = []
+        self.waiting: list[tuple[tuple[int, int], Task]] = []
 
     def idle_server(self) -> Server | None:
         """Find the lowest idle server."""
@@ -160,7 +160,7 @@ class Resource:
         """Look at the task that is served next; one must wait."""
         return self.waiting[0][1]
 
-    def lowest_key(self) -> int:
+    def lowest_key(self) -> tuple[int, int]:
         """Key of the task that is served next; one must wait."""
         return self.waiting[0][0]
 

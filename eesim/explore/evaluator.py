@@ -264,7 +264,7 @@ class Evaluator:
     @property
     def droppable(self) -> float:
         """Share of frames that a feasible candidate may drop."""
-        drops = any(t.rules[2] != WhenFull.BLOCK for t in self.tables) and self.columns.bounded_queue
+        drops = any(t.queue_full != WhenFull.BLOCK for t in self.tables) and self.columns.bounded_queue
         if not drops:
             return 0.0
         allowed = [limit.limit for limit in self.limits if limit.metric in ("drop_rate", "deadline_miss_rate")]

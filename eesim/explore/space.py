@@ -192,7 +192,7 @@ def _segment_genes(scenario: Scenario, spec: ExploreSpec, complain: Any) -> list
     genes = []
     for name, own in zip(names, scenario.mapping.pes, strict=True):
         alleles = tuple(dict.fromkeys(table.get(name) or (own,)))
-        missing = [pe for pe in alleles if pe in board.pes and pe not in scenario.profile.times.get(name, {})]
+        missing = [pe for pe in alleles if pe in board.pes and pe not in scenario.profile.knows(name)]
         for pe in missing:
             complain(("segments",), f"segment {name} has no time on {pe}")
         genes.append(Gene(name, alleles))

@@ -48,6 +48,11 @@ class Mapping:
     pe_opp_hz: MappingABC[str, int]
     enabled_exits: tuple[bool, ...]
 
+    def host_hz(self, board: Board, pe: str) -> int | None:
+        """Clock of the CPU cluster that hosts a PE's driver thread; None where the board names none."""
+        host = board.pes[pe].host
+        return None if host is None else self.pe_opp_hz[host]
+
     @property
     def order(self) -> str:
         """The order string, or PEs separated by commas where their names have several letters."""

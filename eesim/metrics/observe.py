@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +12,7 @@ from eesim.base import IntArray
 from eesim.engine.protocol import Counters
 from eesim.metrics.histogram import EXACT_LIMIT, Histogram
 from eesim.metrics.statistics import mser5
-from eesim.plan.plan import RECORD_COLUMNS, Status
+from eesim.plan.plan import NEVER, RECORD_COLUMNS, Status
 
 PILOT_FRAMES = 1 << 17
 """Frames at the start of a run on which the warm-up is found; they are always kept until it is."""
@@ -20,7 +22,7 @@ BATCHES = 20
 
 PARTS = ("queueing", "service", "transfer", "contention")
 
-FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER = range(len(RECORD_COLUMNS))
+FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL = range(len(RECORD_COLUMNS))
 
 
 class Snapshot(NamedTuple):
@@ -37,13 +39,29 @@ class Tally:
     ----------
     n_exits
         Exits that can answer.
-    deadline_ns
-        Latency beyond which an answer is a miss; None if there is no deadline.
+    deadlines_ns
+        For each stream, the latency beyond which an answer is a miss; None if it has no deadline.
     limit
         Latencies that are kept as they are.
+    by_stream
+        Count each stream by itself, too.
+
+    Attributes
+    ----------
+    streams
+        Totals of each stream by itself, if asked for.
+    taken
+        (exit, level) to the number of answers there.
     """
 
-    def __init__(self, n_exits: int, deadline_ns: int | None, limit: int = EXACT_LIMIT) -> None:
+    def __init__(
+        self,
+        n_exits: int,
+        deadlines_ns: Sequence[int | None],
+        limit: int = EXACT_LIMIT,
+        *,
+        by_stream: bool = False,
+    ) -> None:
         self.latency = Histogram(limit)
         self.by_exit = [Histogram(limit) for _ in range(n_exits)]
         self.parts_ns = dict.fromkeys(PARTS, 0)
@@ -54,10 +72,14 @@ class Tally:
         self.last_answer_ns = -1
         self.first_arrival_ns = -1
         self.last_arrival_ns = -1
-        self._deadline_ns = deadline_ns
+        self.taken: Counter[tuple[int, int]] = Counter()
+        self._deadlines_ns = np.array([NEVER if d is None else d for d in deadlines_ns], np.int64)
+        self.streams = [Tally(n_exits, deadlines_ns, limit) for _ in deadlines_ns] if by_stream else []
 
     def add(self, records: IntArray) -> None:
         """Count frames, in the order in which they ended."""
+        for g, stream in enumerate(self.streams):
+            stream.add(records[records[:, STREAM] == g])
         answers = records[records[:, STATUS] == Status.ANSWERED]
         self.dropped += len(records) - len(answers)
         if not len(answers):
@@ -70,8 +92,10 @@ class Tally:
         for part, value in zip(PARTS, [*sums, latency.sum() - sums.sum()], strict=True):
             self.parts_ns[part] += int(value)
         self.answered += len(answers)
-        if self._deadline_ns is not None:
-            self.missed += int((latency > self._deadline_ns).sum())
+        self.missed += int((latency > self._deadlines_ns[answers[:, STREAM]]).sum())
+        pairs, counts = np.unique(answers[:, [EXIT, LEVEL]], axis=0, return_counts=True)
+        for (exit_, level), count in zip(pairs.tolist(), counts.tolist(), strict=True):
+            self.taken[exit_, level] += count
         if self.first_answer_ns < 0:
             self.first_answer_ns = int(answers[0, FINISH])
             self.first_arrival_ns = int(answers[0, ARRIVAL])
@@ -105,7 +129,7 @@ class Observation(NamedTuple):
     """Totals when the first measured frame was about to arrive."""
     end: Counters
     frames: IntArray | None
-    """(F, 8) records of all frames, warm-up included, in frame order; None if they were not kept."""
+    """(F, 10) records of all frames, warm-up included, in frame order; None if they were not kept."""
 
 
 class Observer:
@@ -119,14 +143,16 @@ class Observer:
         Exits that can answer.
     warmup
         ``"auto"`` (MSER-5 on latency), ``"none"`` or a number of frames.
-    deadline_ns
-        Deadline, if there is one.
+    deadlines_ns
+        Deadline of each stream, if there is one.
     keep
         Keep every frame's record.
     batches
         Tally `BATCHES` batches, too: the only replication needs them for its intervals.
     step
         Frames between snapshots: an automatic warm-up ends at one of them.
+    by_stream
+        Tally each stream by itself, too.
     """
 
     def __init__(
@@ -135,10 +161,11 @@ class Observer:
         n_exits: int,
         *,
         warmup: str | int,
-        deadline_ns: int | None,
+        deadlines_ns: Sequence[int | None],
         keep: bool,
         batches: bool,
         step: int = 1,
+        by_stream: bool = False,
     ) -> None:
         self._n_frames = n_frames
         self._step = step
@@ -148,8 +175,11 @@ class Observer:
         self._pilot_size = 0
         self._cut: int | None = None if warmup == "auto" else 0 if warmup == "none" else int(warmup)
         self._snapshots: list[Snapshot] = []
-        self._tally = Tally(n_exits, deadline_ns)
-        self._batches = [Tally(n_exits, deadline_ns, EXACT_LIMIT // BATCHES) for _ in range(BATCHES if batches else 0)]
+        self._tally = Tally(n_exits, deadlines_ns, by_stream=by_stream)
+        self._batches = [
+            Tally(n_exits, deadlines_ns, EXACT_LIMIT // BATCHES, by_stream=by_stream)
+            for _ in range(BATCHES if batches else 0)
+        ]
 
     def snapshot(self, frame: int, counters: Counters) -> None:
         """Note the totals when ``frame`` frames have arrived; a warm-up can end at any of these."""

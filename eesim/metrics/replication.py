@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from eesim.base import FloatArray
+from eesim.engine.protocol import Counters
 from eesim.metrics.energy import TERMS, energy_of, per_resource, window
+from eesim.metrics.histogram import Histogram
 from eesim.metrics.observe import PARTS, Observation, Tally
 from eesim.plan.lower import Labels
 from eesim.plan.plan import Plan
@@ -37,13 +40,17 @@ class Replication(NamedTuple):
 
 def tally_metrics(tally: Tally, exits: Sequence[str]) -> dict[str, float]:
     """Metrics that follow from the frames alone."""
+    return _metrics(tally, exits, tally.by_exit)
+
+
+def _metrics(tally: Tally, exits: Sequence[str], by_exit: Sequence[Histogram]) -> dict[str, float]:
     out = {"latency_ms.mean": tally.latency.mean / NS_PER_MS}
     for name, share in QUANTILES.items():
         out[f"latency_ms.{name}"] = tally.latency.quantile(share) / NS_PER_MS
     out["latency_ms.max"] = tally.latency.largest / NS_PER_MS if tally.answered else NAN
     for part in PARTS:
         out[f"parts_ms.{part}"] = tally.parts_ns[part] / tally.answered / NS_PER_MS if tally.answered else NAN
-    for name, histogram in zip(exits, tally.by_exit, strict=True):
+    for name, histogram in zip(exits, by_exit, strict=True):
         out[f"exit_share.{name}"] = histogram.n / tally.answered if tally.answered else NAN
         out[f"exit_latency_ms.{name}"] = histogram.mean / NS_PER_MS
         out[f"exit_p99_ms.{name}"] = histogram.quantile(0.99) / NS_PER_MS
@@ -56,7 +63,7 @@ def tally_metrics(tally: Tally, exits: Sequence[str]) -> dict[str, float]:
 
 
 def replication_metrics(
-    plan: Plan, labels: Labels, observation: Observation, accuracy: Sequence[float] | None
+    plan: Plan, labels: Labels, observation: Observation, accuracy: Sequence[FloatArray | None]
 ) -> Replication:
     """Metrics of one replication after its warm-up.
 
@@ -67,12 +74,14 @@ def replication_metrics(
     observation
         What was seen.
     accuracy
-        Share of right answers at each exit of the network; None if unknown.
+        For each stream, the share of right answers at each level and each exit of its network, (A + 1, exits); None if
+        unknown.
     """
     tally = observation.tally
     values = tally_metrics(tally, labels.exits)
-    values["accuracy"] = _accuracy(values, labels, accuracy)
+    values["accuracy"] = accuracy_of(tally, plan, labels, accuracy)
     spent = window(observation.begin, observation.end)
+    values |= metrics_of_streams(plan, labels, tally, spent, accuracy)
     busy = per_resource(plan, spent.busy_ns.sum(axis=1))
     wasted = per_resource(plan, spent.wasted_ns)
     servers = np.bincount(plan.server_resource, minlength=plan.n_resources)
@@ -99,11 +108,53 @@ def replication_metrics(
     )
 
 
-def _accuracy(values: dict[str, float], labels: Labels, accuracy: Sequence[float] | None) -> float:
-    """Shares of the exits that answered x accuracy there; dropped frames are not answers."""
-    if accuracy is None:
-        return NAN
-    return sum(
-        values[f"exit_share.{name}"] * float(accuracy[number - 1])
-        for name, number in zip(labels.exits, labels.exit_number, strict=True)
-    )
+def accuracy_of(tally: Tally, plan: Plan, labels: Labels, accuracy: Sequence[FloatArray | None]) -> float:
+    """Share of right answers: answers at each exit and level x accuracy there; dropped frames are not answers."""
+    stream, total = plan.exit_stream, 0.0
+    for (exit_, level), count in sorted(tally.taken.items()):
+        table = accuracy[stream[exit_]]
+        if table is None:
+            return NAN
+        total += count / tally.answered * float(table[level, labels.exit_number[exit_] - 1])
+    return total if tally.answered else NAN
+
+
+def metrics_of_streams(
+    plan: Plan, labels: Labels, tally: Tally, spent: Counters, accuracy: Sequence[FloatArray | None]
+) -> dict[str, float]:
+    """Metrics of each stream by itself, named ``stream.NAME.``...; none where there is one without a name.
+
+    Energy is the active part that its own tasks draw: base and idle power belong to the platform.
+    """
+    out: dict[str, float] = {}
+    servers = np.bincount(plan.server_resource, minlength=plan.n_resources)
+    for g, (name, own) in enumerate(zip(labels.streams, tally.streams, strict=True)):
+        values = stream_metrics(own, plan, labels, g)
+        values["accuracy"] = accuracy_of(own, plan, labels, accuracy)
+        mine = plan.node_stream == g
+        energy = energy_of(plan, spent._replace(busy_ns=np.where(mine[:, None], spent.busy_ns, 0)))
+        active = energy.compute + energy.host + energy.transfer
+        values["active_energy_mj_per_frame"] = active / own.answered if own.answered else NAN
+        busy = per_resource(plan, np.where(mine, spent.busy_ns.sum(axis=1), 0))
+        for r, resource in enumerate(labels.resources):
+            capacity = spent.now_ns * int(servers[r])
+            values[f"utilisation.{resource}"] = busy[r] / capacity if capacity else NAN
+        out |= {f"stream.{name}.{key}": value for key, value in values.items()}
+    return out
+
+
+def stream_metrics(tally: Tally, plan: Plan, labels: Labels, number: int) -> dict[str, float]:
+    """Metrics of one stream that follow from its frames alone; its exits under their own names."""
+    begin, end = int(plan.stream_exit[number]), int(plan.stream_exit[number + 1])
+    prefix = f"{labels.streams[number]}/"
+    names = [name.removeprefix(prefix) for name in labels.exits[begin:end]]
+    return _metrics(tally, names, tally.by_exit[begin:end])
+
+
+def batch_metrics(tally: Tally, plan: Plan, labels: Labels) -> dict[str, float]:
+    """Metrics of one batch of frames, those of each stream included."""
+    out = tally_metrics(tally, labels.exits)
+    for g, own in enumerate(tally.streams):
+        prefix = f"stream.{labels.streams[g]}."
+        out |= {prefix + key: value for key, value in stream_metrics(own, plan, labels, g).items()}
+    return out

@@ -10,12 +10,13 @@ import numpy as np
 
 from eesim.base import IntArray
 from eesim.metrics.bounds import Bounds
-from eesim.metrics.observe import PARTS
+from eesim.metrics.observe import FRAME, PARTS
 from eesim.metrics.replication import NS_PER_MS, QUANTILES, Replication
 from eesim.metrics.requirements import Verdict
 from eesim.metrics.statistics import Estimate, t_interval, worst_of
 from eesim.plan.lower import Lowered
 from eesim.scenario.load import Scenario
+from eesim.workload.arrivals import Superposed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,7 @@ class Result:
     notes
         What the reader should know.
     records
-        Frame records of each replication, (F, 8), if they were kept.
+        Frame records of each replication, (F, 10), if they were kept.
     log
         Event log of the first replication's first frames, (L, 5), if it was kept.
     provenance
@@ -86,16 +87,8 @@ class Result:
                 name: self.estimates[f"latency_ms.{name}"].as_dict() for name in ("mean", *QUANTILES, "max")
             },
             "parts_ms": {part: self.estimates[f"parts_ms.{part}"].as_dict() for part in PARTS},
-            "exits": [
-                {
-                    "name": name,
-                    "exit": number,
-                    "share": self.value(f"exit_share.{name}"),
-                    "latency_ms": self.value(f"exit_latency_ms.{name}"),
-                    "p99_ms": self.value(f"exit_p99_ms.{name}"),
-                }
-                for name, number in zip(labels.exits, labels.exit_number, strict=True)
-            ],
+            "exits": self._exits(labels.exits, labels.exit_number),
+            "streams": [self._stream(g) for g in range(len(labels.streams))],
             "throughput_fps": self.value("throughput_fps"),
             "period_ms": self.value("period_ms"),
             "deadline_miss_rate": self.value("deadline_miss_rate"),
@@ -120,6 +113,45 @@ class Result:
             "provenance": self.provenance,
         }
 
+    def _exits(self, names: Sequence[str], numbers: Sequence[int], prefix: str = "") -> list[dict[str, Any]]:
+        return [
+            {
+                "name": name,
+                "exit": number,
+                "share": self.value(f"{prefix}exit_share.{name}"),
+                "latency_ms": self.value(f"{prefix}exit_latency_ms.{name}"),
+                "p99_ms": self.value(f"{prefix}exit_p99_ms.{name}"),
+            }
+            for name, number in zip(names, numbers, strict=True)
+        ]
+
+    def _stream(self, number: int) -> dict[str, Any]:
+        """One of several streams."""
+        labels, plan = self.lowered.labels, self.lowered.plan
+        name = labels.streams[number]
+        prefix = f"stream.{name}."
+        own = slice(int(plan.stream_exit[number]), int(plan.stream_exit[number + 1]))
+        member, entry = self.scenario.members[number], self.scenario.spec.streams[number]
+        latency = ("mean", *QUANTILES, "max")
+        return {
+            "name": name,
+            "network": member.network.name,
+            "mapping": member.mapping.order,
+            "priority": entry.priority,
+            "latency_ms": {key: self.estimates[f"{prefix}latency_ms.{key}"].as_dict() for key in latency},
+            "parts_ms": {part: self.estimates[f"{prefix}parts_ms.{part}"].as_dict() for part in PARTS},
+            "exits": self._exits(
+                [exit_.removeprefix(f"{name}/") for exit_ in labels.exits[own]], labels.exit_number[own], prefix
+            ),
+            "throughput_fps": self.value(f"{prefix}throughput_fps"),
+            "period_ms": self.value(f"{prefix}period_ms"),
+            "deadline_miss_rate": self.value(f"{prefix}deadline_miss_rate"),
+            "drop_rate": self.value(f"{prefix}drop_rate"),
+            "utilisation": self._group(f"{prefix}utilisation", labels.resources),
+            "active_energy_mj_per_frame": self.value(f"{prefix}active_energy_mj_per_frame"),
+            "accuracy": self.value(f"{prefix}accuracy"),
+        }
+
     def _bounds(self) -> dict[str, Any]:
         labels, found = self.lowered.labels, self.bounds
         return {
@@ -138,7 +170,8 @@ class Result:
         """One row per frame and replication, warm-up included.
 
         Columns ``frame, arrival_ns, finish_ns, exit, status`` (exit 1-based; finish and exit empty for dropped
-        frames), the parts of the latency in ns, and ``replication``.
+        frames), the parts of the latency in ns, and ``replication``; ``source`` (0-based) where several sources share
+        the stream.
 
         Raises
         ------
@@ -149,7 +182,19 @@ class Result:
             raise ValueError("this run did not keep its frames: run it with keep_frames=True")
         from eesim.metrics.tables import frame_table
 
-        return frame_table(self.records, self.lowered.labels)
+        table = frame_table(self.records, self.lowered.labels)
+        if isinstance(self.scenario.spec.stream.arrivals, Superposed):
+            table["source"] = self._sources(self.records)
+        return table
+
+    def _sources(self, records: tuple[IntArray, ...]) -> IntArray:
+        """Source of each recorded frame: drawn again, which gives the same."""
+        stream, n = self.scenario.stream, self.scenario.n_frames
+        parts = []
+        for r, record in enumerate(records):
+            owner = [block.source for block in stream.blocks(n, seed=self.seed, replication=r)]
+            parts.append(np.concatenate(owner)[record[:, FRAME]])
+        return np.concatenate(parts)
 
     def tasks(self) -> pd.DataFrame:
         """One row per service episode of the logged frames; see `eesim.metrics.tables.task_table`.

@@ -10,7 +10,7 @@ from rich.text import Text
 from eesim.report.differences import difference_text, interval_text, judgement, relative_text, sentence, value_text
 from eesim.report.layout import Line, columns, heading, paragraph
 from eesim.report.words import shortened
-from eesim.whatif.metrics import unit, words
+from eesim.whatif.metrics import split, unit, words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,7 +103,7 @@ def _metrics(comparison: Comparison, variant: Variant, name: str) -> list[Line]:
 
 
 def _sentences(variant: Variant, name: str) -> list[Line]:
-    said = [found for found in variant.metrics if found.metric in SAID] or list(variant.metrics)[:3]
+    said = [found for found in variant.metrics if split(found.metric)[1] in SAID] or list(variant.metrics)[:3]
     return [line for found in said for line in paragraph("-", sentence(found, name) + ".")]
 
 
@@ -111,7 +111,11 @@ def _requirements(first: Result, variant: Variant, name: str) -> list[Line]:
     """Requirements that only one of the two meets, and those that neither does."""
 
     def missed(result: Result) -> list[str]:
-        return [verdict.name.replace("_", " ") for verdict in result.verdicts if not verdict.met]
+        return [
+            f"{verdict.stream} {verdict.name}".strip().replace("_", " ")
+            for verdict in result.verdicts
+            if not verdict.met
+        ]
 
     told: Sequence[tuple[str, list[str]]] = (("A", missed(first)), (name, missed(variant.result)))
     text = "; ".join(f"{who} misses {', '.join(which)}" for who, which in told if which)

@@ -67,7 +67,8 @@ def _timed(result: Result, story: Story) -> list[Event]:
 
 def _metadata(result: Result, story: Story) -> Iterator[Event]:
     scenario = result.scenario
-    names = {PLATFORM: f"platform: {scenario.board.name}", FRAMES: f"frames: {scenario.network.name}"}
+    networks = dict.fromkeys(member.network.name for member in scenario.streams)
+    names = {PLATFORM: f"platform: {scenario.board.name}", FRAMES: f"frames: {', '.join(networks)}"}
     for pid, name in names.items():
         yield {"ph": "M", "name": "process_name", "pid": pid, "args": {"name": name}}
         yield {"ph": "M", "name": "process_sort_index", "pid": pid, "args": {"sort_index": pid}}

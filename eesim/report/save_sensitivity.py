@@ -42,7 +42,8 @@ def save_sensitivity(found: Sensitivity, folder: Path, *, figures: bool = True) 
 
         drawn = {}
         for i, metric in enumerate(found.metrics):
-            tail = f"_{metric}" if i else ""
+            # Exits of several streams have a slash in their names.
+            tail = f"_{metric.replace('/', '.')}" if i else ""
             drawn[f"tornado{tail}"] = partial(tornado_figure, found, metric)
             drawn[f"sobol{tail}"] = partial(sobol_figure, found, metric)
         written += draw(folder, drawn)

@@ -14,7 +14,7 @@ from eesim.report.layout import Line, columns, heading, paragraph
 from eesim.report.numbers import MISSING, number
 from eesim.report.paths import folded
 from eesim.report.words import shortened
-from eesim.whatif.metrics import LARGER_IS_BETTER, words
+from eesim.whatif.metrics import is_larger_better, words
 from eesim.wording import count
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _silent(found: Sensitivity) -> list[Line]:
 def print_ranking(found: Ranking, console: Console) -> None:
     """Print on how many plausible boards each candidate is best, how much it can lose, and what decides."""
     best = found.candidates[0]
-    largest = "largest" if found.metric in LARGER_IS_BETTER else "smallest"
+    largest = "largest" if is_larger_better(found.metric) else "smallest"
     lines = [heading(f"Which mapping has the {largest} {words(found.metric)}, on {found.boards:,} plausible boards?")]
     lines += paragraph("boards", f"drawn from {found.plausible.source} ({len(found.plausible.paths)} inputs)")
     lines += paragraph("runs", f"{found.replications} replications × {found.frames:,} frames, the same for all")

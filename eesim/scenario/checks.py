@@ -8,9 +8,10 @@ from eesim.hardware.spec import Board
 from eesim.mapping.mapping import Mapping, MappingSpec
 from eesim.mapping.policy import Policy, Queue
 from eesim.scenario.spec import ScenarioSpec
+from eesim.scenario.stream_checks import rateless, stream_notes, timeless, wrong_lengths
 from eesim.wording import DataPath
 from eesim.workload.arrivals import ArrivalTrace, ClosedLoop
-from eesim.workload.exits import ExitCounts, ExitShares, ExitTrace, FixedExit
+from eesim.workload.exits import ExitTrace, FixedExit
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
 from eesim.workload.stream import Traces
@@ -23,15 +24,10 @@ def stream_problems(document: Document, spec: ScenarioSpec, network: Network, po
     """What the stream says against the network's exits and the policy."""
     found: list[Problem] = []
     names, exits, here = network.exit_names, spec.stream.exits, ("stream", "exits")
-    listed = f"network {network.name} has {len(names)} exits ({', '.join(names)})"
-    if isinstance(exits, ExitCounts) and len(exits.counts) != len(names):
-        found.append(document.problem((*here, "counts"), f"has {len(exits.counts)} entries, but {listed}"))
-    if isinstance(exits, ExitShares) and len(exits.shares) != len(names):
-        found.append(document.problem((*here, "shares"), f"has {len(exits.shares)} entries, but {listed}"))
+    found += wrong_lengths(document, exits, network) + timeless(document, spec.stream)
     if isinstance(exits, FixedExit) and exits.exit > len(names):
+        listed = f"network {network.name} has {len(names)} exits ({', '.join(names)})"
         found.append(document.problem((*here, "exit"), f"there is no exit {exits.exit}: {listed}"))
-    if exits.accuracy is not None and len(exits.accuracy) != len(names):
-        found.append(document.problem((*here, "accuracy"), f"has {len(exits.accuracy)} entries, but {listed}"))
     if exits.accuracy is None and spec.requirements.accuracy is not None:
         message = "cannot be judged: stream.exits.accuracy is not given"
         found.append(document.problem(("requirements", "accuracy"), message))
@@ -57,10 +53,10 @@ def unprofiled(
             path = (*path, name)
         elif not isinstance(spec.segments, str):
             path = (*path, i)
-        if pe not in profile.times.get(name, {}):
-            profiled = " ".join(profile.times.get(name, {})) or "no PE"
+        if pe not in profile.knows(name):
+            profiled = " ".join(profile.knows(name)) or "no PE"
             found.append(document.problem(path, f"segment {name} has no time on {pe} (profiled on {profiled})"))
-        elif profile.time_ns(board, name, pe, clock) is None:
+        elif profile.time_ns(board, name, pe, clock, mapping.host_hz(board, pe)) is None:
             found.append(document.problem(path, f"{pe} has no frequency law to scale segment {name} to another clock"))
     return found
 
@@ -79,7 +75,7 @@ def unroutable(document: Document, board: Board, network: Network, mapping: Mapp
 
 def short_traces(document: Document, spec: ScenarioSpec, traces: Traces) -> list[Problem]:
     """Traces with fewer rows than frames are asked for."""
-    found: list[Problem] = []
+    found = rateless(document, spec.stream, traces)
     if spec.run.frames is None:
         return found
     for key, model, trace in (
@@ -93,15 +89,15 @@ def short_traces(document: Document, spec: ScenarioSpec, traces: Traces) -> list
 
 
 def notes_of(
-    spec: ScenarioSpec, profile: Profile, mapping: Mapping, network: Network, policy: Policy
+    spec: ScenarioSpec, profile: Profile, mapping: Mapping, network: Network, policy: Policy, traces: Traces
 ) -> tuple[str, ...]:
     """What the user should know: estimates, assumptions, inputs without effect."""
     notes = []
     pairs = zip(network.segment_names, mapping.pes, mapping.segment_opp_hz, strict=True)
-    scaled = [f"{name} on {pe}" for name, pe, clock in pairs if profile.is_estimate(pe, clock)]
+    scaled = [f"{name} on {pe}" for name, pe, clock in pairs if profile.is_estimate(name, pe, clock)]
     if scaled:
         notes.append(f"estimated, not measured at this clock: {', '.join(scaled)}")
-    if profile.clocks.origin.kind == "assumed":
+    if profile.clocks is not None and profile.clocks.origin.kind == "assumed":
         notes.append("the profile's clocks are assumed: its source does not state them")
     if "cold_start" in spec.physics.model_fields_set:
         notes.append("physics.cold_start has no effect: the board states no cold-start term")
@@ -113,4 +109,5 @@ def notes_of(
             notes.append("closed loop: one frame in flight at a time, because the policy sets no other limit")
         if policy.queue != Queue():
             notes.append("policy.queue has no effect: a closed loop makes no frame that would have to wait")
+    notes += stream_notes(spec.stream, traces)
     return tuple(notes)

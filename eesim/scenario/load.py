@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -18,12 +18,22 @@ from eesim.mapping.policy import PRESETS, Policy, PolicyChange, resolve_policy
 from eesim.overrides import Override, apply_overrides, parse_overrides, steps_of
 from eesim.scenario.checks import notes_of, short_traces, stream_problems, unprofiled, unroutable
 from eesim.scenario.library import find_board, find_network, shown
-from eesim.scenario.spec import ProfileChange, ScenarioSpec
+from eesim.scenario.requirements import Requirements
+from eesim.scenario.spec import ProfileChange, ScenarioSpec, StreamEntries
+from eesim.scenario.streams import (
+    notes_together,
+    only,
+    problems_between,
+    problems_of_all,
+    stream_documents,
+    stream_names,
+)
 from eesim.spec import Spec, validate_document
 from eesim.wording import DataPath
+from eesim.workload.multiplex import Multiplexed, multiplexed
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
-from eesim.workload.stream import Stream, Traces
+from eesim.workload.stream import Frames, Stream, Traces
 from eesim.yamldoc import load_document
 
 T = TypeVar("T")
@@ -56,6 +66,13 @@ class Scenario:
         The scenario's document, with positions.
     folder
         What relative paths in the document are relative to.
+    members
+        Where several streams share the platform, a scenario of each alone; network, profile, mapping, policy and traces
+        above are then the first one's.
+    names
+        Name of each of them.
+    number
+        Which of the streams this scenario is of.
     """
 
     spec: ScenarioSpec
@@ -70,19 +87,40 @@ class Scenario:
     notes: tuple[str, ...]
     document: Document
     folder: Path = Path()
+    members: tuple[Scenario, ...] = ()
+    names: tuple[str, ...] = ()
+    number: int = 0
+
+    @property
+    def streams(self) -> tuple[Scenario, ...]:
+        """A scenario of each stream: itself, if there are not several."""
+        return self.members or (self,)
 
     @property
     def stream(self) -> Stream:
-        """The stream, ready to be drawn."""
-        return Stream(self.spec.stream, self.traces, len(self.network.segments))
+        """The stream, ready to be drawn; the first one, if there are several."""
+        return Stream(self.spec.stream, self.traces, len(self.network.segments), self.number)
+
+    @property
+    def trace_frames(self) -> int:
+        """Frames of the (shorter) trace of the stream; 0 if it has none."""
+        return min((len(trace) for trace in (self.traces.arrival_ns, self.traces.exit) if len(trace)), default=0)
 
     @cached_property
     def n_frames(self) -> int:
-        """Frames of one replication."""
+        """Frames of one replication, of all streams together."""
         if self.spec.run.frames is not None:
             return self.spec.run.frames
-        lengths = [len(trace) for trace in (self.traces.arrival_ns, self.traces.exit) if len(trace)]
-        return min(lengths, default=DEFAULT_FRAMES)
+        lengths = [member.trace_frames for member in self.streams]
+        return sum(lengths) if all(lengths) else DEFAULT_FRAMES
+
+    def blocks(self, n_frames: int, *, seed: int, replication: int) -> Iterator[Frames | Multiplexed]:
+        """Draw the first ``n_frames`` frames of one replication, of all streams together, in blocks."""
+        if not self.members:
+            return self.stream.blocks(n_frames, seed=seed, replication=replication)
+        limits = [member.trace_frames or n_frames for member in self.members]
+        streams = [member.stream for member in self.members]
+        return multiplexed(streams, limits, n_frames, seed=seed, replication=replication)
 
 
 class Collector:
@@ -128,6 +166,8 @@ Read: TypeAlias = Callable[[Path], Document]
 
 def _expand(path: DataPath, value: Any) -> dict[str, Any] | None:
     """``board: NAME`` is short for ``{extends: NAME}`` (so are network and profile), ``policy: NAME`` for a preset."""
+    if len(path) == 3 and path[0] == "streams":
+        path = path[2:]
     key = _SHORT_FOR.get(path)
     return {key: value} if key and isinstance(value, str) else None
 
@@ -187,6 +227,58 @@ def resolve(document: Document, beside: Path, read: Read = load_document) -> Sce
     InputError
         If anything is wrong, with everything that is.
     """
+    if isinstance(document.data, dict) and document.get(("streams",)):
+        return _resolve_streams(document, beside, read)
+    return _resolve_one(document, beside, read)
+
+
+def _resolve_streams(document: Document, beside: Path, read: Read) -> Scenario:
+    """Check a scenario of several streams: each as if it were alone, then all together."""
+    collect = Collector()
+    written = document.get(("streams",))
+    section = collect.attempt(lambda: validate_document(StreamEntries, only(document, "streams")))
+    if not isinstance(written, list) or not all(isinstance(entry, dict) for entry in written):
+        collect.raise_any()
+    found = []
+    for i, part in enumerate(stream_documents(document, _expand)):
+        one = partial(_resolve_one, part, beside, read, number=i, alone=False)
+        found.append(collect.attempt(one))
+    requirements: Requirements | None = Requirements()
+    if document.get(("requirements",)) is not None:
+        requirements = collect.attempt(lambda: validate_document(Requirements, document.sub(("requirements",))))
+    names = stream_names(document)
+    collect.problems += problems_between(document, names, found)
+    members = tuple(member for member in found if member is not None)
+    if requirements is not None and len(members) == len(found):
+        frames = members[0].spec.run.frames
+        collect.problems += problems_of_all(document, requirements, members, frames)
+    collect.raise_any()
+    if section is None or requirements is None:
+        raise AssertionError("a part is missing, but nothing is wrong")
+    first = members[0]
+    own = ("network", "profile")
+    return replace(
+        first,
+        spec=first.spec.model_copy(update={"streams": section.streams, "requirements": requirements}),
+        documents={
+            "scenario": document.data,
+            "board": first.documents["board"],
+            **{f"{key}.{name}": m.documents[key] for name, m in zip(names, members, strict=True) for key in own},
+        },
+        files={
+            "scenario": document.source,
+            "board": first.files["board"],
+            **{f"{key}.{name}": m.files[key] for name, m in zip(names, members, strict=True) for key in own},
+        },
+        notes=notes_together(names, members),
+        document=document,
+        members=members,
+        names=names,
+    )
+
+
+def _resolve_one(document: Document, beside: Path, read: Read, *, number: int = 0, alone: bool = True) -> Scenario:
+    """Check a scenario of one stream; ``run.frames`` are its own only if it is ``alone``."""
     collect = Collector()
     spec = collect.attempt(lambda: validate_document(ScenarioSpec, document))
     board_file, board_doc = _referenced(document, "board", find_board, beside, collect, read)
@@ -211,7 +303,7 @@ def resolve(document: Document, beside: Path, read: Read = load_document) -> Sce
         if spec.physics.transfers:
             collect.problems += unroutable(document, board, network, mapping)
     traces = collect.attempt(lambda: _traces(spec, beside, network, policy))
-    if traces is not None:
+    if traces is not None and alone:
         collect.problems += short_traces(document, spec, traces)
     collect.raise_any()
     if profile is None or mapping is None or policy is None or traces is None:
@@ -239,9 +331,10 @@ def resolve(document: Document, beside: Path, read: Read = load_document) -> Sce
             "network": shown(network_file),
             "profile": shown(profile_file),
         },
-        notes=notes_of(spec, profile, mapping, network, policy),
+        notes=notes_of(spec, profile, mapping, network, policy, traces),
         document=document,
         folder=beside,
+        number=number,
     )
 
 

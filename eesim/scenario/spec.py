@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from eesim.hardware.spec import BoardReference
+from eesim.hardware.spec import BoardReference, Name
 from eesim.mapping.mapping import MappingSpec
 from eesim.mapping.policy import PolicyReference
 from eesim.oneof import OneOf
@@ -52,8 +52,32 @@ class RunSpec(Spec):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
 
 
+class StreamEntry(Spec):
+    """One of several streams on the platform: what it has of its own; the rest is the scenario's."""
+
+    name: Name | None = None
+    priority: Annotated[int, Field(ge=0, le=1000)] = 0
+    network: Any = None
+    profile: Any = None
+    mapping: dict[str, Any] | None = None
+    policy: Any = None
+    arrivals: dict[str, Any] | None = None
+    exits: dict[str, Any] | None = None
+    noise: dict[str, Any] | None = None
+    requirements: dict[str, Any] | None = None
+
+
+class StreamEntries(Spec):
+    """The section ``streams`` by itself."""
+
+    streams: Annotated[tuple[StreamEntry, ...], Field(max_length=64)]
+
+
 class ScenarioSpec(Spec):
-    """A whole scenario file; ``explore`` and ``sensitivity`` are read by the commands of that name alone."""
+    """A whole scenario file; ``explore`` and ``sensitivity`` are read by the commands of that name alone.
+
+    With ``streams``, this is what each of them is checked against once the scenario's own keys are filled in.
+    """
 
     eesim: Literal[1]
     title: str = ""
@@ -64,6 +88,7 @@ class ScenarioSpec(Spec):
     policy: PolicyReference = "cooperative"
     physics: Physics = Physics()
     stream: StreamSpec
+    streams: Annotated[tuple[StreamEntry, ...], Field(max_length=64)] = ()
     run: RunSpec = RunSpec()
     requirements: Requirements = Requirements()
     explore: ExploreSpec | None = None

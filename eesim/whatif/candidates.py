@@ -15,7 +15,7 @@ from eesim.metrics.paired import ROUNDING
 from eesim.provenance import digest, provenance
 from eesim.scenario.load import Scenario
 from eesim.scenario.sensitivity import SensitivitySpec
-from eesim.whatif.metrics import LARGER_IS_BETTER, checked
+from eesim.whatif.metrics import checked, is_larger_better
 from eesim.whatif.plausible import PlausibleBoards, draw, own_plausible, read_plausible
 from eesim.whatif.points import Laboratory, Outcome, Point, StartProgress, evaluate_points
 from eesim.whatif.ranking import Ranking, candidate_of, influences_of, mean_of
@@ -68,6 +68,9 @@ def rank_candidates(
     chosen = list(candidates or spec.candidates or ())
     source = plausible if plausible is not None else own_plausible(scenario)
     problems = []
+    if scenario.members:
+        message = f"{len(scenario.members)} streams share the platform, and a candidate is a mapping of one stream"
+        problems.append(Problem("--candidates", 0, "", message))
     if len(chosen) < 2:
         problems.append(Problem("--candidates", 0, "", "needs at least two mappings to choose from"))
     if source is None:
@@ -144,7 +147,7 @@ def _ranking(
     rejected: int,
     table: Sequence[Sequence[Outcome]],
 ) -> Ranking:
-    sign = -1 if metric in LARGER_IS_BETTER else 1
+    sign = -1 if is_larger_better(metric) else 1
     values = np.array([[mean_of(outcome, metric) for outcome in row] for row in table])
     costs = np.where(np.isfinite(values), sign * values, np.inf)
     least = costs.min(axis=1)

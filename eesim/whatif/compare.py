@@ -12,7 +12,7 @@ from eesim.metrics.replication import NAN
 from eesim.scenario.load import Scenario
 from eesim.whatif.comparison import Comparison, MetricDifference, Variant
 from eesim.whatif.inputs import changes, simulation_key
-from eesim.whatif.metrics import checked, headline
+from eesim.whatif.metrics import checked, headline, split
 from eesim.whatif.pairing import pairing
 from eesim.whatif.precision import Precision, parse_precision, replications_for
 
@@ -23,7 +23,7 @@ MAX_REPLICATIONS = 1000
 """Replications at which the search for a precision ends unless told otherwise."""
 
 DEFAULT_PRECISION_OF = ("latency_ms.mean", "latency_ms.p99")
-"""Metrics that a precision is asked of if none are named."""
+"""Metrics that a precision is asked of if none are named; those of each of several streams, too."""
 
 
 def compare(
@@ -70,7 +70,7 @@ def compare(
     begin = max(LEAST, replications or scenario.spec.run.replications)
     _simulate(runs, range(begin))
     names = _names(runs, metrics)
-    watched = [name for name in names if metrics or name in DEFAULT_PRECISION_OF]
+    watched = [name for name in names if metrics or split(name)[1] in DEFAULT_PRECISION_OF]
     target = parse_precision(precision, watched) if precision else None
     count = begin
     while target and (more := _wanted(runs, watched, target, count)) > count < max_replications:

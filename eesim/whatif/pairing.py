@@ -2,27 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from eesim.scenario.load import Scenario
-from eesim.workload.arrivals import ArrivalTrace, ClosedLoop, Periodic, Poisson
+from eesim.workload.arrivals import (
+    AnyArrivals,
+    ArrivalTrace,
+    ClosedLoop,
+    Periodic,
+    Poisson,
+    Superposed,
+    mean_rate,
+)
+from eesim.workload.bursts import Mmpp, OnOff
+from eesim.workload.correlated import CorrelatedExits
 from eesim.workload.exits import ExitCounts, ExitShares
+from eesim.workload.scenes import RegimeExits, ScheduledExits
+from eesim.workload.schedules import RateSchedule
 from eesim.workload.stream import Lognormal
 
 Common = Literal["same", "same random numbers", "none", "different"]
 """``none``: there is nothing random to share; ``different``: drawn from unrelated numbers, or read from other files."""
 
+PARTS = ("arrivals", "exits", "noise")
+
+
+class StreamPairing(NamedTuple):
+    """What one stream of two scenarios has in common."""
+
+    name: str
+    arrivals: Common
+    exits: Common
+    noise: Common
+
+    def words(self) -> str:
+        """``arrivals: the same; exits: different; noise: none``."""
+        told = ((part, getattr(self, part)) for part in PARTS)
+        return "; ".join(f"{part}: {'the same' if common == 'same' else common}" for part, common in told)
+
 
 class Pairing(NamedTuple):
-    """What replication r of two scenarios shares."""
+    """What replication r of two scenarios shares; of several streams, what all of them do."""
 
     frames: bool
     """Whether both simulate the same number of frames."""
     arrivals: Common
     exits: Common
     noise: Common
+    streams: tuple[StreamPairing, ...] = ()
+    """Each of several streams by itself."""
 
     @property
     def is_complete(self) -> bool:
@@ -31,14 +62,14 @@ class Pairing(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the pairing as plain data."""
-        return {**self._asdict(), "complete": self.is_complete}
+        streams = [stream._asdict() for stream in self.streams]
+        return {**self._asdict(), "streams": streams, "complete": self.is_complete}
 
     def words(self) -> str:
         """Say what is common, and what that means if not all is."""
-        said = [
-            f"{name}: {'the same' if common == 'same' else common}"
-            for name, common in (("arrivals", self.arrivals), ("exits", self.exits), ("noise", self.noise))
-        ]
+        said = [f"{stream.name} ({stream.words()})" for stream in self.streams]
+        if len({stream[1:] for stream in self.streams}) <= 1:
+            said = [StreamPairing("", self.arrivals, self.exits, self.noise).words()]
         if not self.frames:
             said.append("different numbers of frames")
         text = "; ".join(said)
@@ -51,36 +82,111 @@ class Pairing(NamedTuple):
 
 
 def pairing(a: Scenario, b: Scenario) -> Pairing:
-    """Say what the streams of two scenarios that run with the same seed have in common."""
-    return Pairing(a.n_frames == b.n_frames, _arrivals(a, b), _exits(a, b), _noise(a, b))
+    """Say what the streams of two scenarios that run with the same seed have in common.
+
+    Several streams are paired by their places in the list: these decide which random numbers they get.
+    """
+    frames = a.n_frames == b.n_frames
+    pairs = list(zip(a.streams, b.streams, strict=False))
+    found = [StreamPairing(name, *_common(x, y)) for name, (x, y) in zip(_names(a, b), pairs, strict=False)]
+    alone = _names(a, b)[len(pairs) :]
+    found += [StreamPairing(name, "different", "different", "different") for name in alone]
+    return Pairing(
+        frames,
+        _worst(stream.arrivals for stream in found),
+        _worst(stream.exits for stream in found),
+        _worst(stream.noise for stream in found),
+        tuple(found) if a.members or b.members else (),
+    )
+
+
+def _names(a: Scenario, b: Scenario) -> list[str]:
+    """Name of each stream in the scenario that has more of them; both names where they differ."""
+    longer, shorter = (a.names, b.names) if len(a.names) >= len(b.names) else (b.names, a.names)
+    told = [*longer] or [""]
+    for i, name in enumerate(shorter):
+        if name != told[i]:
+            told[i] = f"{a.names[i]} / {b.names[i]}"
+    return told
+
+
+def _common(a: Scenario, b: Scenario) -> tuple[Common, Common, Common]:
+    arrivals = _arrivals(a, b)
+    return arrivals, _exits(a, b, arrivals in ("same", "none")), _noise(a, b)
+
+
+def _worst(found: Iterable[Common]) -> Common:
+    """Return what all of several have in common."""
+    parts = set(found)
+    order: tuple[Common, ...] = ("different", "same random numbers", "same")
+    return next((common for common in order if common in parts), "none")
 
 
 def _arrivals(a: Scenario, b: Scenario) -> Common:
     first, second = a.spec.stream.arrivals, b.spec.stream.arrivals
     if isinstance(first, ArrivalTrace) and isinstance(second, ArrivalTrace):
         return "same" if np.array_equal(a.traces.arrival_ns, b.traces.arrival_ns) else "different"
-    if isinstance(first, Periodic) and isinstance(second, Periodic):
-        if (first.exact_rate, first.jitter, first.phase) == (second.exact_rate, second.jitter, second.phase):
+    return _instants(first, second)
+
+
+def _instants(first: AnyArrivals, second: AnyArrivals) -> Common:
+    """What two models of arrivals have in common that draw from the same random stream."""
+    match first, second:
+        case ClosedLoop(), ClosedLoop():
+            # The source is the same, but who answers sooner also starts sooner.
+            return "none"
+        case Periodic(), Periodic():
+            if (first.exact_rate, first.jitter, first.phase) == (second.exact_rate, second.jitter, second.phase):
+                return "same"
+            return "same random numbers" if first.jitter == second.jitter != 0 else "different"
+        case Superposed(), Superposed() if len(first.sources) == len(second.sources):
+            return _worst(map(_instants, first.sources, second.sources))
+        case _ if first == second:
             return "same"
-        return "same random numbers" if first.jitter == second.jitter != 0 else "different"
-    if first == second:
-        # A closed loop has the same source, but who answers sooner also starts sooner.
-        return "none" if isinstance(first, ClosedLoop) else "same"
-    # Gaps of another rate are the same exponential draws on another scale.
-    return "same random numbers" if isinstance(first, Poisson) and isinstance(second, Poisson) else "different"
+        case (Poisson(), Poisson()) | (Mmpp(), Mmpp()):
+            # Gaps of another rate are the same exponential draws on another scale.
+            return "same random numbers"
+        case OnOff(), OnOff():
+            alike = (first.process, first.phases) == (second.process, second.phases)
+            return "same random numbers" if alike and (first.process, first.phases) != _NOT_DRAWN else "different"
+        case RateSchedule(), RateSchedule():
+            return "same random numbers" if first.process == second.process == "poisson" else "different"
+    return "different"
 
 
-def _exits(a: Scenario, b: Scenario) -> Common:
+_NOT_DRAWN = ("periodic", "fixed")
+"""A source whose phases and gaps are fixed draws nothing."""
+
+
+def _exits(a: Scenario, b: Scenario, same_instants: bool) -> Common:
+    """What the exits have in common; some depend on the instants of arrival."""
     first, second = a.spec.stream.exits, b.spec.stream.exits
-    if type(first) is not type(second):
-        return "different"
-    if isinstance(first, ExitCounts) and isinstance(second, ExitCounts):
-        return "same" if first.counts == second.counts else "different"
-    if isinstance(first, ExitShares) and isinstance(second, ExitShares):
-        # One uniform number decides each exit, whatever the shares.
-        return "same" if first.shares == second.shares else "same random numbers"
+    match first, second:
+        case ExitCounts(), ExitCounts():
+            return "same" if first.counts == second.counts else "different"
+        case ExitShares(), ExitShares():
+            # One uniform number decides each exit, whatever the shares.
+            return "same" if first.shares == second.shares else "same random numbers"
+        case ScheduledExits(), ScheduledExits():
+            same = same_instants and (first.points, first.period) == (second.points, second.period)
+            return "same" if same else "same random numbers"
+        case (ExitShares() | ScheduledExits(), ExitShares() | ScheduledExits()):
+            return "same random numbers"
+        case CorrelatedExits(), CorrelatedExits():
+            # The same innovations drive the latent difficulty, whatever its correlation and the counts.
+            same = (first.counts, _lag_1(first, a)) == (second.counts, _lag_1(second, b))
+            return "same" if same else "same random numbers"
+        case RegimeExits(), RegimeExits():
+            same = first.regimes == second.regimes and (first.in_frames or same_instants)
+            return "same" if same else "same random numbers"
+        case _ if type(first) is not type(second):
+            return "different"
     same = np.array_equal(a.traces.exit, b.traces.exit) and np.array_equal(a.traces.confident, b.traces.confident)
     return "same" if same and getattr(first, "exit", None) == getattr(second, "exit", None) else "different"
+
+
+def _lag_1(model: CorrelatedExits, scenario: Scenario) -> float:
+    return model.lag_1(mean_rate(scenario.spec.stream.arrivals, scenario.traces.arrival_ns))
 
 
 def _noise(a: Scenario, b: Scenario) -> Common:

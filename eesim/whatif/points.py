@@ -14,8 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 from eesim.document import Document
 from eesim.engine.simulate import EngineName
 from eesim.errors import EesimError, InputError
-from eesim.evaluate import Replications
-from eesim.metrics.requirements import judge
+from eesim.evaluate import Replications, judge_all
 from eesim.metrics.result import combine
 from eesim.overrides import Override
 from eesim.scenario.load import Scenario, changed
@@ -121,8 +120,7 @@ class Laboratory:
 def _outcome(runs: Replications, *, is_read: bool) -> Outcome:
     names = runs.done[0].values
     values = {name: tuple(done.values[name] for done in runs.done) for name in names}
-    spec = runs.scenario.spec
-    verdicts = judge(spec.requirements, combine(runs.done, [], spec.run.confidence))
+    verdicts = judge_all(runs.scenario, combine(runs.done, [], runs.scenario.spec.run.confidence))
     return Outcome(values, is_read=is_read, meets=all(verdict.met for verdict in verdicts))
 
 

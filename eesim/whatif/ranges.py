@@ -12,7 +12,7 @@ from eesim.overrides import steps_of
 from eesim.scenario.load import Scenario
 from eesim.units import format_frequency
 from eesim.whatif.amounts import Amount, amount, as_counted, parse_range
-from eesim.whatif.inputs import Leaf, leaves
+from eesim.whatif.inputs import Leaf, leaves, place
 from eesim.wording import DataPath, dotted
 
 NOT_VARIED = ("run", "requirements", "physics")
@@ -104,12 +104,11 @@ def every_number(scenario: Scenario, share: Fraction) -> list[Span]:
     spans = []
     for leaf in leaves(scenario):
         if (
-            leaf.path[0] in NOT_VARIED
+            not leaf.is_written
+            or leaf.section in NOT_VARIED
             or isinstance(leaf.value, bool)
             or not isinstance(leaf.value, int | float | Fraction)
         ):
-            continue
-        if not is_written(scenario, leaf.path):
             continue
         now = amount(leaf.written)
         if now is not None:
@@ -120,36 +119,22 @@ def every_number(scenario: Scenario, share: Fraction) -> list[Span]:
 
 def _clocks(scenario: Scenario) -> Iterable[Span]:
     """Clocks that the mapping asks for: to the neighbouring operating points."""
-    written = scenario.documents["scenario"].get("mapping", {}).get("opp", {})
-    names = scenario.network.segment_names
-    for key, clock in written.items():
-        pe = key if key in scenario.board.pes else scenario.mapping.pes[names.index(key)]
-        table = scenario.board.pes[pe].opps.frequencies
-        hz = scenario.spec.mapping.opp[key]
-        at = table.index(hz)
-        path: DataPath = ("mapping", "opp", key)
-        below, above = table[max(at - 1, 0)], table[min(at + 1, len(table) - 1)]
-        if below == above:
-            yield Span(path, clock, None, None, "is the only operating point")
-        else:
-            yield Span(path, clock, _hertz(below), _hertz(above))
+    found: dict[DataPath, Span] = {}
+    for number, member in enumerate(scenario.streams):
+        written = member.documents["scenario"].get("mapping", {}).get("opp", {})
+        names = member.network.segment_names
+        for key, clock in written.items():
+            pe = key if key in member.board.pes else member.mapping.pes[names.index(key)]
+            table = member.board.pes[pe].opps.frequencies
+            at = table.index(member.spec.mapping.opp[key])
+            path = place(scenario, number, ("mapping", "opp", key))
+            below, above = table[max(at - 1, 0)], table[min(at + 1, len(table) - 1)]
+            if below == above:
+                found[path] = Span(path, clock, None, None, "is the only operating point")
+            else:
+                found[path] = Span(path, clock, _hertz(below), _hertz(above))
+    return found.values()
 
 
 def _hertz(hz: int) -> Amount | None:
     return amount(format_frequency(hz))
-
-
-def is_written(scenario: Scenario, path: DataPath) -> bool:
-    """Whether a value stands in a file (or an override), and is no default."""
-    part = scenario.documents.get(str(path[0]))
-    here, rest = (
-        (part, path[1:]) if path[0] in ("board", "network", "profile") else (scenario.documents["scenario"], path)
-    )
-    for step in rest:
-        if isinstance(here, Mapping) and str(step) in here:
-            here = here[str(step)]
-        elif isinstance(here, list) and isinstance(step, int) and step < len(here):
-            here = here[step]
-        else:
-            return False
-    return True

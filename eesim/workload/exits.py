@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -12,24 +13,23 @@ from eesim.base import IntArray
 from eesim.findings import SpecError
 from eesim.oneof import OneOf
 from eesim.spec import Spec
-from eesim.units import Share
-
-Accuracies = Annotated[tuple[Share, ...], Field(min_length=1)]
+from eesim.workload.correlated import CorrelatedDeck, CorrelatedExits
+from eesim.workload.exit_parts import Accuracies, Counts, Shares, by_edges, counts_findings, edges_of, shares_findings
+from eesim.workload.scenes import RegimeExits, RegimeSampler, ScheduledExits, draw_scheduled
 
 
 class ExitCounts(Spec):
     """A test set replayed in random order: every pass takes each exit exactly as often as counted."""
 
     kind: Literal["counts"]
-    counts: Annotated[tuple[Annotated[int, Field(ge=0, le=10_000_000)], ...], Field(min_length=1)]
+    counts: Counts
     accuracy: Accuracies | None = None
 
     @model_validator(mode="after")
     def _some(self) -> Self:
-        if sum(self.counts) == 0:
-            raise SpecError([(("counts",), "must not all be 0")])
-        if sum(self.counts) > 10_000_000:
-            raise SpecError([(("counts",), "add up to more than 10,000,000: use shares")])
+        found = counts_findings(self.counts)
+        if found:
+            raise SpecError(found)
         return self
 
 
@@ -37,13 +37,14 @@ class ExitShares(Spec):
     """Independent draws with given probabilities."""
 
     kind: Literal["shares"]
-    shares: Annotated[tuple[Share, ...], Field(min_length=1)]
+    shares: Shares
     accuracy: Accuracies | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if abs(float(sum(self.shares)) - 1) > 1e-6:
-            raise SpecError([(("shares",), f"must add up to 1, not {float(sum(self.shares)):.6g}")])
+        found = shares_findings(self.shares)
+        if found:
+            raise SpecError(found)
         return self
 
 
@@ -67,7 +68,8 @@ class ExitTrace(Spec):
     accuracy: Accuracies | None = None
 
 
-Exits = Annotated[ExitCounts | ExitShares | FixedExit | ExitTrace, OneOf()]
+AnyExits = ExitCounts | ExitShares | FixedExit | ExitTrace | CorrelatedExits | RegimeExits | ScheduledExits
+Exits = Annotated[AnyExits, OneOf()]
 
 
 class ExitSampler:
@@ -81,32 +83,56 @@ class ExitSampler:
         Random stream of this replication's exits.
     trace
         Exits of a trace, 0-based.
+    rate
+        Frames per second of the stream, where a model needs it (`CorrelatedExits.lag_1`).
     """
 
     def __init__(
-        self, model: ExitCounts | ExitShares | FixedExit | ExitTrace, rng: np.random.Generator, trace: IntArray
+        self, model: AnyExits, rng: np.random.Generator, trace: IntArray, rate: Fraction | None = None
     ) -> None:
         self._model = model
         self._rng = rng
         self._trace = trace
         self._drawn = 0
         self._deck = np.zeros(0, np.int64)
+        self._correlated: CorrelatedDeck | None = None
+        self._regimes: RegimeSampler | None = None
+        match model:
+            case CorrelatedExits():
+                self._correlated = CorrelatedDeck(model.counts, model.lag_1(rate), rng)
+            case RegimeExits():
+                self._regimes = RegimeSampler(model, rng)
 
-    def draw(self, count: int) -> IntArray:
-        """Return the exits of the next ``count`` frames, 0-based."""
+    def draw(self, count: int, arrival_ns: IntArray | None = None) -> IntArray:
+        """Return the exits of the next ``count`` frames, 0-based.
+
+        Parameters
+        ----------
+        count
+            Number of frames.
+        arrival_ns
+            Their instants of arrival, for models that depend on time.
+        """
         begin = self._drawn
         self._drawn += count
+        arrivals = np.zeros(count, np.int64) if arrival_ns is None else arrival_ns
         match self._model:
             case ExitCounts() as model:
                 return self._deal(model, count)
             case ExitShares() as model:
-                edges = np.cumsum([float(share) for share in model.shares])
-                edges[-1] = np.inf
-                return np.searchsorted(edges, self._rng.random(count), side="right").astype(np.int64)
+                return by_edges(edges_of(model.shares), self._rng.random(count))
             case FixedExit() as model:
                 return np.full(count, model.exit - 1, np.int64)
             case ExitTrace():
                 return self._trace[begin : begin + count]
+            case ScheduledExits() as model:
+                return draw_scheduled(model, self._rng, arrivals)
+            case CorrelatedExits() if self._correlated:
+                return self._correlated.draw(count)
+            case RegimeExits() if self._regimes:
+                return self._regimes.draw(count, arrivals)
+            case model:
+                raise AssertionError(model)
 
     def _deal(self, model: ExitCounts, count: int) -> IntArray:
         """Take cards from the shuffled deck of counted exits, shuffling anew when it is used up."""

@@ -16,7 +16,7 @@ from pydantic import Field
 from eesim.base import FULL_SPEED, IntArray
 from eesim.oneof import OneOf
 from eesim.spec import Spec
-from eesim.workload.arrivals import Arrivals, ArrivalSampler
+from eesim.workload.arrivals import Arrivals, ArrivalSampler, mean_rate
 from eesim.workload.exits import Exits, ExitSampler
 
 BLOCK_FRAMES = 1 << 16
@@ -68,6 +68,8 @@ class Frames(NamedTuple):
     confident: IntArray
     noise_ppm: IntArray
     """(F, segments), or (0, segments) for none."""
+    source: IntArray = np.zeros(0, np.int64)
+    """(F,) source of each frame, 0-based; empty unless arrivals are superposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +84,30 @@ class Stream:
         What its files hold.
     n_segments
         Segments of the network (columns of the noise).
+    number
+        Place among the scenario's streams: each has its own random streams.
     """
 
     spec: StreamSpec
     traces: Traces
     n_segments: int
+    number: int = 0
 
     def blocks(self, n_frames: int, *, seed: int, replication: int) -> Iterator[Frames]:
         """Draw ``n_frames`` frames of one replication, in blocks of at most `BLOCK_FRAMES`."""
-        arrivals = ArrivalSampler(self.spec.arrivals, _rng(seed, replication, "arrivals"), self.traces.arrival_ns)
-        exits = ExitSampler(self.spec.exits, _rng(seed, replication, "exits"), self.traces.exit)
-        noise_rng = _rng(seed, replication, "noise")
+        arrivals = ArrivalSampler(self.spec.arrivals, self._rng(seed, replication, "arrivals"), self.traces.arrival_ns)
+        rate = mean_rate(self.spec.arrivals, self.traces.arrival_ns)
+        exits = ExitSampler(self.spec.exits, self._rng(seed, replication, "exits"), self.traces.exit, rate)
+        noise_rng = self._rng(seed, replication, "noise")
         for begin in range(0, n_frames, BLOCK_FRAMES):
             count = min(BLOCK_FRAMES, n_frames - begin)
+            arrival_ns = arrivals.draw(count)
             yield Frames(
-                arrivals.draw(count),
-                exits.draw(count),
+                arrival_ns,
+                exits.draw(count, arrival_ns),
                 self.traces.confident[begin : begin + count],
                 self._noise(noise_rng, count),
+                arrivals.sources,
             )
 
     def _noise(self, rng: np.random.Generator, count: int) -> IntArray:
@@ -114,7 +122,7 @@ class Stream:
                 return np.zeros((0, self.n_segments), np.int64)
         return np.rint(factor * FULL_SPEED).astype(np.int64)
 
-
-def _rng(seed: int, replication: int, purpose: str) -> np.random.Generator:
-    key = (replication, _PURPOSES[purpose])
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+    def _rng(self, seed: int, replication: int, purpose: str) -> np.random.Generator:
+        # The first stream draws what it would draw if it were the only one.
+        key = (replication, _PURPOSES[purpose], *([self.number] if self.number else []))
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))

@@ -136,3 +136,28 @@ def _integers(table: pd.DataFrame, column: str, low: int, high: int, source: str
     bad = ~np.isfinite(values) | (values != np.rint(values)) | (values < low) | (values > high)
     _report(table, source, column, bad, f"must be a whole number from {low} to {high}", problems)
     return np.where(bad, low, values).astype(np.int64)
+
+
+def read_column(path: Path, column: str, low: int, high: int) -> IntArray:
+    """Read one column of whole numbers.
+
+    Parameters
+    ----------
+    path
+        CSV, or Parquet (``.parquet``).
+    column
+        Its heading.
+    low, high
+        Least and largest value allowed.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, lacks the column, or holds other values.
+    """
+    problems: list[Problem] = []
+    table = _table(path, [column], problems)
+    values = EMPTY if table is None else _integers(table, column, low, high, str(path), problems)
+    if problems:
+        raise InputError(problems)
+    return values

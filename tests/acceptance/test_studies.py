@@ -56,3 +56,17 @@ def test_which_mappings_stay_good() -> None:
     best_two = sorted(worst, key=lambda order: worst[order])[:2]
     assert set(best_two) == {"BGLGLGL", "BGLGLBL"}
     assert f"never more than {max(worst[order] for order in best_two):.1f} % behind" in PAGE
+
+
+def test_what_correlated_difficulty_does() -> None:
+    study = runpy.run_path(str(ROOT / "scenarios" / "studies" / "correlated_difficulty.py"))
+    page = (ROOT / "docs" / "streams.md").read_text(encoding="utf-8")
+    told = page.split("<!-- study: correlated difficulty -->")[1].strip().split("\n\n")[0].splitlines()
+    shuffled, correlated = (study["run"](60, lag_1, 20) for lag_1 in (0.0, 0.5))
+    assert told[:2] == study["table"]([])[:2]
+    row = told[-1].split(" | ")
+    assert row[:3] == ["| 60 fps", study["words"](shuffled, shuffled), study["words"](correlated, shuffled)]
+    # The tail differs with certainty; the mean shares do not differ at all.
+    assert study["p_value"](correlated, shuffled) < 1e-12
+    assert correlated.p99_ms.ci_low > shuffled.p99_ms.ci_high
+    assert shuffled.shares == correlated.shares == (0.8222, 0.1015, 0.0294, 0.0469)

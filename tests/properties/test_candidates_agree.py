@@ -107,7 +107,7 @@ COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, Heal
 
 
 @settings(max_examples=150, **COMMON)
-@given(worlds())
+@given(worlds(several=False))
 def test_both_lowerings_give_the_same_plan(world: dict[str, Document]) -> None:
     scenario = supported(world)
     assert lowered_candidate(scenario) == lowered_plan(scenario)
@@ -115,7 +115,7 @@ def test_both_lowerings_give_the_same_plan(world: dict[str, Document]) -> None:
 
 @pytest.mark.slow
 @settings(max_examples=3000, **COMMON)
-@given(worlds())
+@given(worlds(several=False))
 def test_both_lowerings_give_the_same_plan_of_many_worlds(world: dict[str, Document]) -> None:
     scenario = supported(world)
     assert lowered_candidate(scenario) == lowered_plan(scenario)
@@ -155,14 +155,14 @@ def check_scenario(scenario: Scenario) -> None:
 
 
 @settings(max_examples=80, **COMMON)
-@given(worlds())
+@given(worlds(several=False))
 def test_the_evaluator_gives_the_metrics_of_a_run(world: dict[str, Document]) -> None:
     check_world(world)
 
 
 @pytest.mark.slow
 @settings(max_examples=2000, **COMMON)
-@given(worlds())
+@given(worlds(several=False))
 def test_the_evaluator_gives_the_metrics_of_a_run_in_many_worlds(world: dict[str, Document]) -> None:
     check_world(world)
 

@@ -30,7 +30,7 @@ def history(scenario: Scenario, engine_name: EngineName, size: int) -> tuple[lis
     engine = make_engine(engine_name, lowered.plan, log=True)
     told: list[Any] = []
     stopped = ""
-    for frames in scenario.stream.blocks(scenario.n_frames, seed=scenario.spec.run.seed, replication=0):
+    for frames in scenario.blocks(scenario.n_frames, seed=scenario.spec.run.seed, replication=0):
         try:
             for part in blocks(lowered.draws(frames), size):
                 engine.feed(part, final=False)

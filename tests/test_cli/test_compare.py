@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from eesim.cli.main import main
-from tests.scenarios import CAMERA
+from tests.scenarios import CAMERA, CAMERAS
 from tests.test_cli.commands import Done, eesim
 
 FEW = ("--set", "run.frames=300", "--replications", "3")
@@ -137,3 +137,17 @@ def test_a_file_is_no_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     (tmp_path / "f").write_text("")
     done = here(capsys, "compare", CAMERA, "--against", "physics.contention=false", "-o", tmp_path / "f")
     assert (done.status, done.out) == (2, "")
+
+
+def test_two_cameras(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    change = ("--against", "streams.1.mapping.segments=LLLLLLL", "streams.1.arrivals.rate=20 Hz")
+    done = here(capsys, "compare", CAMERAS, "--set", "run.frames=1000", *change, "-o", tmp_path)
+    assert done.status == 0
+    text = " ".join(done.out.split())
+    assert "streams.1.mapping.segments GGGGGGG LLLLLLL" in text
+    assert "rear (arrivals: same random numbers; exits: the same; noise: none)" in text
+    assert "B's rear mean latency is" in text
+    assert "B misses front p99 latency" in text
+    rows = pd.read_csv(tmp_path / "differences.csv").set_index("metric")
+    assert rows.loc["stream.rear.throughput_fps", "difference"] == pytest.approx(10, abs=0.1)
+    assert (tmp_path / "paired_differences.png").exists()

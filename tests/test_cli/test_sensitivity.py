@@ -10,7 +10,7 @@ import pytest
 
 from eesim.cli.main import main
 from eesim.scenario.library import scenario_folder
-from tests.scenarios import CAMERA
+from tests.scenarios import CAMERA, CAMERAS
 from tests.test_cli.commands import Done, eesim
 
 FEW = ("--frames", "200", "--replications", "2")
@@ -133,3 +133,16 @@ def test_files_of_plausible_inputs_can_be_checked(capsys: pytest.CaptureFixture[
     done = here(capsys, "check", tmp_path / "p.yaml")
     assert done.status == 2
     assert "did you mean low?" in done.err
+
+
+def test_two_cameras(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    metrics = ("--metric", "stream.rear.p99_latency", "--metric", "exit_share.rear/exit1")
+    ranges = ("--range", "streams.1.arrivals.rate=8 Hz..30 Hz", "--range", "streams.0.priority=0..2")
+    done = here(capsys, "sensitivity", CAMERAS, *FEW, *metrics, *ranges, "-o", tmp_path)
+    assert done.status == 0
+    assert "rear p99 latency" in done.out
+    assert "streams.1.arrivals.rate" in done.out
+    assert (tmp_path / "tornado_exit_share.rear.exit1.png").exists()
+    done = here(capsys, "sensitivity", CAMERAS, "--candidates", "BGLGLGL,GGGGGGG", "--plausible", PLAUSIBLE)
+    assert (done.status, done.out) == (2, "")
+    assert "2 streams share the platform" in done.err

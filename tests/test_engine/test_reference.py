@@ -46,15 +46,15 @@ def settled(*modes: Mode, group: int = -1, waiting: Sequence[int] = ()) -> Calla
         resources.append(Resource(number, (server,), UNBOUNDED, group, 0, 0))
     for key, number in enumerate(waiting):
         task = frame_with().tasks[0]
-        task.key = key
+        task.key = (0, key)
         resources[number].add(task)
-    return partial(invariants.check_settled, resources)
+    return partial(invariants.check_settled, resources, lambda _: True)
 
 
 def frame_with(**state: Any) -> Frame:
     """An admitted frame of one node, with the given attributes."""
-    frame = Frame(0, 0, 0, None)
-    frame.enter(read_nodes(single_server(10)), 1)
+    frame = Frame(0, 0, 0, 0, None, None)
+    frame.enter(read_nodes(single_server(10)), range(1))
     for name, value in state.items():
         setattr(frame, name, value)
     return frame

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+from typing import Any
+
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import FULL_SPEED, PURE_DELAY, NodeKind, Plan
-from eesim.scenario.load import Scenario
+from eesim.scenario.load import Scenario, load
+from tests.properties.documents import worlds, write_world
 from tests.scenarios import scenarios
 
 
@@ -44,10 +49,14 @@ def assert_form(plan: Plan) -> None:
     for name, array in found.items():
         assert array.dtype == np.int64, name
         assert array.flags.c_contiguous, name
-    n, k, r, s = plan.n_nodes, plan.n_exits, plan.n_resources, plan.n_servers
+    n, k, r, s, g = plan.n_nodes, plan.n_exits, plan.n_resources, plan.n_servers, plan.n_streams
     shapes = {
         "node_work_ns": (n, plan.n_states), "node_power_uw": (n, plan.n_states), "node_host_uw": (n, plan.n_states),
         "succ_ptr": (n + 1,), "succ": (int(plan.node_missing.sum()),), "exit_need": (k,), "server_resource": (s,),
+        **dict.fromkeys(("stream_node", "stream_exit"), (g + 1,)),
+        **dict.fromkeys(("stream_priority", "queue_capacity", "queue_full", "frames_in_flight"), (g,)),
+        **dict.fromkeys(("cancellation", "first_confident", "level_at_exit"), (g,)),
+        **dict.fromkeys(("level_up", "level_down"), (g, plan.n_levels)),
         "speed_ppm": (1 << np.count_nonzero(plan.resource_bit), r),
     }  # fmt: skip
     for name, array in found.items():
@@ -56,8 +65,17 @@ def assert_form(plan: Plan) -> None:
 
 
 def assert_graph(plan: Plan) -> None:
-    """One root, no circles, no loose ends."""
-    assert np.flatnonzero(plan.node_missing == 0).tolist() == [0]
+    """One root per stream, no circles, no loose ends, nothing that leads from one stream to another."""
+    assert np.flatnonzero(plan.node_missing == 0).tolist() == plan.stream_node[:-1].tolist()
+    assert (plan.stream_node[0], plan.stream_node[-1]) == (0, plan.n_nodes)
+    assert (plan.stream_exit[0], plan.stream_exit[-1]) == (0, plan.n_exits)
+    stream = plan.node_stream
+    assert all(stream[before] == stream[after] for before, after in edges(plan))
+    assert all(plan.exit_stream[e] == g for e, g in zip(plan.node_exit, stream, strict=True) if e >= 0)
+    assert all(
+        plan.stream_exit[g] <= need <= plan.stream_exit[g + 1] for need, g in zip(plan.node_need, stream, strict=True)
+    )
+    assert (plan.level_down <= plan.level_up).all()
     assert sorted(in_order(plan)) == list(range(plan.n_nodes))
     pairs = edges(plan)
     assert len(set(pairs)) == len(pairs)
@@ -98,3 +116,13 @@ def test_every_plan_keeps_the_contract(scenario: Scenario) -> None:
     assert_graph(lowered.plan)
     assert_numbers(lowered)
     assert len(lowered.exit_of) == len(scenario.network.exit_names)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(worlds(several=True))
+def test_plans_of_several_streams_keep_the_contract(world: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        lowered = lower(load(write_world(world, Path(folder))))
+    assert_form(lowered.plan)
+    assert_graph(lowered.plan)
+    assert_numbers(lowered)

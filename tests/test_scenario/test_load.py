@@ -258,7 +258,7 @@ def test_a_misspelt_option_is_found_at_the_command_line() -> None:
         ({"kind": "counts", "counts": [1, 2]}, "stream.exits.counts: has 2 entries, but"),
         ({"kind": "shares", "shares": [0.5, 0.5]}, "stream.exits.shares: has 2 entries, but"),
         ({"kind": "fixed", "exit": 5}, "stream.exits.exit: there is no exit 5"),
-        ({"kind": "fixed", "exit": 1, "accuracy": [0.9]}, "stream.exits.accuracy: has 1 entries, but"),
+        ({"kind": "fixed", "exit": 1, "accuracy": [0.9]}, "stream.exits.accuracy: has 1 entry, but"),
     ],
 )
 def test_exits_must_fit_the_network(exits: dict[str, Any], expected: str) -> None:

@@ -14,7 +14,7 @@ from eesim.metrics.statistics import Estimate
 from eesim.whatif.compare import compare
 from eesim.whatif.comparison import Comparison, MetricDifference
 from eesim.whatif.precision import Precision, is_reached, parse_precision, replications_for
-from tests.scenarios import camera
+from tests.scenarios import camera, cameras
 
 SMALL = {"run.frames": 1000, "run.replications": 4}
 RANDOM = {**SMALL, "stream.noise": {"kind": "lognormal", "cv": 0.3}, "stream.arrivals.rate": "50 Hz"}
@@ -229,3 +229,54 @@ def test_half_the_width_takes_four_times_the_replications() -> None:
     assert replications_for(wide, 0.01, 10) == 40
     assert replications_for(Estimate(1.0), 0.01, 2) == 8
     assert replications_for(Estimate(None), 0.01, 2) == 2
+
+
+# -- several streams ------------------------------------------------------------------------------------
+
+
+def test_of_several_streams_each_is_compared() -> None:
+    a, b = cameras(SMALL), cameras({**SMALL, "streams.1.mapping.segments": "LLLLLLL"})
+    comparison = compare(a, b)
+    (variant,) = comparison.variants
+    assert not variant.same_simulation
+    assert [change.path for change in variant.changes] == ["streams.1.mapping.segments"]
+    assert variant.pairing.is_complete
+    names = [one.metric for one in variant.metrics]
+    assert {f"stream.{name}.latency_ms.p99" for name in ("front", "rear")} < set(names)
+    assert {"latency_ms.p99", "stream.rear.deadline_miss_rate", "utilisation.L"} < set(names)
+    for scenario, side in ((a, "a"), (b, "b")):
+        result = eesim.run(scenario)
+        for metric in ("latency_ms.mean", "stream.front.latency_ms.mean", "stream.rear.drop_rate"):
+            assert getattr(found(comparison, metric).paired, side) == pytest.approx(result.estimates[metric]), metric
+    assert {verdict.stream for verdict in variant.result.verdicts} == {"", "front", "rear"}
+
+
+def test_what_only_the_other_stream_reads_is_a_difference() -> None:
+    """The first stream is the same in both, and of higher priority: the second one's inputs are read all the same."""
+    comparison = compare(cameras(SMALL), cameras({**SMALL, "streams.1.arrivals.phase": "12 ms"}))
+    (variant,) = comparison.variants
+    assert not variant.same_simulation
+    assert "metrics differ" in variant.verdict
+
+
+def test_metrics_of_a_stream_may_be_named_as_requirements_are() -> None:
+    comparison = compare(cameras(SMALL), cameras(SMALL), metrics=["stream.rear.p99_latency", "p99_latency"])
+    assert [one.metric for one in comparison.variants[0].metrics] == ["stream.rear.latency_ms.p99", "latency_ms.p99"]
+    with pytest.raises(InputError, match=r"stream.raer.p99_latency: is not a metric"):
+        compare(cameras(SMALL), cameras(SMALL), metrics=["stream.raer.p99_latency"])
+
+
+def test_precision_is_asked_of_every_stream() -> None:
+    comparison = compare(cameras(SMALL), cameras({**SMALL, "board.pes.G.host": "L"}), precision="50 %")
+    assert comparison.precision_of == tuple(
+        f"{prefix}latency_ms.{name}"
+        for prefix in ("", "stream.front.", "stream.rear.")
+        for name in ("mean", "p99")
+    )  # fmt: skip
+
+
+def test_one_camera_against_two() -> None:
+    comparison = compare(camera(SMALL), cameras(SMALL))
+    (variant,) = comparison.variants
+    assert not any(one.metric.startswith("stream.") for one in variant.metrics)
+    assert found(comparison, "throughput_fps").significant is True

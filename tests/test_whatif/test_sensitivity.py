@@ -10,10 +10,11 @@ import pytest
 from eesim.errors import InputError
 from eesim.scenario.load import Scenario, load
 from eesim.scenario.sensitivity import SensitivitySpec
+from eesim.whatif.candidates import rank_candidates
 from eesim.whatif.points import Laboratory, Point, evaluate_points
 from eesim.whatif.sensitivity import Sensitivity, _spans, sensitivity
 from eesim.whatif.tornado import Parameter
-from tests.scenarios import COUNTS, FAR_APART, camera
+from tests.scenarios import COUNTS, FAR_APART, camera, cameras
 
 ALONE = {**FAR_APART, "run": {"frames": 1000, "warmup": "none", "replications": 2}}
 """Frames that never meet: every effect is a share of frames times a change of time."""
@@ -194,3 +195,71 @@ def test_a_point_that_cannot_run_says_why() -> None:
     (outcome,) = evaluate_points(laboratory, [Point(((("mapping", "segments"), "BGL"),))])
     assert outcome.values is None
     assert "has 3 PEs" in outcome.problem
+
+
+# -- several streams ----------------------------------------------------------------------------------------
+
+
+def test_inputs_of_every_stream_are_varied_once() -> None:
+    names = [span.name for span in _spans(cameras(), SensitivitySpec(), None, None)]
+    assert len(set(names)) == len(names)
+    assert {"streams.0.arrivals.rate", "streams.1.arrivals.rate", "stream.exits.counts.0", "mapping.opp.G"} <= set(
+        names
+    )
+    assert {"profile.times.b1.B", "network.input", "streams.1.priority"} <= set(names)
+    assert not any("requirements" in name or "streams.1.profile" in name for name in names)
+
+
+def test_what_the_second_stream_alone_reads_is_read() -> None:
+    ranges = {
+        "streams.1.arrivals.rate": "8 Hz..12 Hz",
+        "profile.times.b1.G": "±10 %",
+        "board.runtimes.switch.ramp_window": "±10 %",
+    }
+    found = sensitivity(cameras(), ranges, frames=400, replications=2, metrics=["stream.rear.mean_latency"])
+    assert found.metrics == ("stream.rear.latency_ms.mean",)
+    assert of(found, "streams.1.arrivals.rate").status == "effect"
+    # Only the rear camera runs b1 on the GPU.
+    effect = of(found, "profile.times.b1.G").effects["stream.rear.latency_ms.mean"].effect
+    assert effect.value is not None
+    assert effect.value >= 0.2 * cameras().profile.times["b1"]["G"] / 1e6
+    assert of(found, "board.runtimes.switch.ramp_window").status == "not read"
+
+
+def test_requirements_of_every_stream_count() -> None:
+    laboratory = Laboratory(cameras(), frames=400, replications=2)
+    assert laboratory.outcome.meets
+    (late,) = evaluate_points(laboratory, [Point(((("streams", 1, "requirements", "deadline"), "10 ms"),))])
+    assert late.values is not None
+    assert not late.meets
+
+
+def test_candidates_are_mappings_of_one_stream() -> None:
+    with pytest.raises(InputError, match="2 streams share the platform"):
+        rank_candidates(cameras(), ["BGLGLGL", "GGGGGGG"])
+
+
+# -- what runs do not read ----------------------------------------------------------------------------------
+
+
+def test_terms_of_measured_runtimes_are_not_read(everything: Sensitivity) -> None:
+    """They add to profiles that were taken layer by layer; no scenario's plan holds them."""
+    runtimes = [parameter for parameter in everything.parameters if parameter.path.startswith("board.runtimes.")]
+    assert len(runtimes) > 50
+    assert {parameter.status for parameter in runtimes} <= {"not read", "not varied"}
+
+
+def test_laws_of_a_profile_are_varied() -> None:
+    law = {"cycles": "8 Mcycles", "host_cycles": "18 Mcycles", "fixed": "1 ms"}
+    with_law = camera({**ALONE, "mapping.segments": "NGLGLGL", "profile.laws": {"b1": {"N": law}}})
+    names = [span.name for span in _spans(with_law, SensitivitySpec(), None, None)]
+    ranges = {f"profile.laws.b1.N.{key}": "±10 %" for key in law}
+    assert set(ranges) <= set(names)
+    found = sensitivity(with_law, ranges, frames=100)
+    effects = [of(found, path).effects["latency_ms.mean"].effect.value for path in ranges]
+    board, mapping = with_law.board, with_law.mapping
+    host_hz = mapping.host_hz(board, "N")
+    assert host_hz is not None
+    slower = board.pes["N"].host_effect.slows_self.factor if board.pes["N"].host_effect else 1
+    cycles_ms, host_ms = 8e9 / mapping.segment_opp_hz[0], 18e9 / host_hz
+    assert effects == pytest.approx([0.2 * slower * time for time in (cycles_ms, host_ms, 1.0)], rel=1e-4)

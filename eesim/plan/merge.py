@@ -1,0 +1,79 @@
+"""Several streams on one platform: their plans as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from eesim.plan.plan import UNBOUNDED, IntArray, Plan
+
+_COMMON = (
+    "server_resource", "resource_group", "resource_bit", "resource_state", "speed_ppm", "stage_capacity",
+    "resource_idle_uw",
+)  # fmt: skip
+"""Arrays of the platform, the same in all plans."""
+
+_PER_NODE = (
+    "node_kind", "node_resource", "node_missing", "node_gate", "node_state", "node_work_ns", "node_kernels",
+    "node_power_uw", "node_host_uw",
+)  # fmt: skip
+_PER_STREAM = ("queue_capacity", "queue_full", "frames_in_flight", "cancellation", "first_confident", "level_at_exit")
+
+
+def merge_plans(plans: Sequence[Plan], priorities: Sequence[int]) -> Plan:
+    """Return one plan of several streams.
+
+    Parameters
+    ----------
+    plans
+        A plan of each stream alone, all of the same resources, states and rules of the platform.
+    priorities
+        Of each stream; lower goes first.
+    """
+    first = plans[0]
+    for plan in plans[1:]:
+        assert all(np.array_equal(getattr(first, name), getattr(plan, name)) for name in _COMMON)
+        assert (first.stage_full, first.dispatch, first.base_uw) == (plan.stage_full, plan.dispatch, plan.base_uw)
+
+    def joined(name: str) -> IntArray:
+        return np.concatenate([getattr(plan, name) for plan in plans])
+
+    nodes = np.cumsum([0, *(plan.n_nodes for plan in plans)])
+    exits = np.cumsum([0, *(plan.n_exits for plan in plans)])
+    edges = np.cumsum([0, *(len(plan.succ) for plan in plans)])
+    pairs = list(zip(plans, nodes[:-1], exits[:-1], edges[:-1], strict=True))
+    alike: dict[str, Any] = {name: joined(name) for name in (*_PER_NODE, *_PER_STREAM, "exit_need")}
+    return first._replace(
+        **alike,
+        stream_node=nodes,
+        stream_exit=exits,
+        stream_priority=np.array(priorities, np.int64),
+        node_rank=np.concatenate([plan.node_rank + node for plan, node, _, _ in pairs]),
+        node_exit=np.concatenate([np.where(plan.node_exit < 0, -1, plan.node_exit + e) for plan, _, e, _ in pairs]),
+        node_need=np.concatenate([plan.node_need + e for plan, _, e, _ in pairs]),
+        succ_ptr=np.concatenate([[0], *(plan.succ_ptr[1:] + edge for plan, _, _, edge in pairs)]),
+        succ=np.concatenate([plan.succ + node for plan, node, _, _ in pairs]),
+        level_up=_padded([plan.level_up for plan in plans], UNBOUNDED),
+        level_down=_padded([plan.level_down for plan in plans], 0),
+        **_sections(plans),
+    )
+
+
+def _sections(plans: Sequence[Plan]) -> dict[str, Any]:
+    """Sections of all streams, each stream's its own; empty where there are none."""
+    first = np.cumsum([0, *(len(plan.section_places) for plan in plans)])
+    if not first[-1]:
+        return {}
+    merged = {"section_places": np.concatenate([plan.section_places for plan in plans])}
+    for name in ("node_enter", "node_leave"):
+        own = [getattr(p, name) if len(p.section_places) else np.full(p.n_nodes, -1, np.int64) for p in plans]
+        merged[name] = np.concatenate([np.where(s < 0, -1, s + f) for s, f in zip(own, first[:-1], strict=True)])
+    return merged
+
+
+def _padded(rows: Sequence[IntArray], fill: int) -> IntArray:
+    """Levels of each stream, (G, A); streams that have fewer get levels that are never reached."""
+    width = max(row.shape[1] for row in rows)
+    return np.concatenate([np.pad(row, ((0, 0), (0, width - row.shape[1])), constant_values=fill) for row in rows])
