@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eesim.metrics.result import Result
     from eesim.plan.lower import lower
     from eesim.scenario.load import Scenario, load
+    from eesim.validate.validation import Validation, validate_runs
     from eesim.whatif.candidates import rank_candidates
     from eesim.whatif.compare import compare
     from eesim.whatif.sensitivity import sensitivity
@@ -31,6 +32,7 @@ __all__ = [
     "Scenario",
     "SharedDifficulty",
     "SimulationDeadlock",
+    "Validation",
     "compare",
     "explore",
     "fit_exits",
@@ -41,6 +43,7 @@ __all__ = [
     "run",
     "sensitivity",
     "shared_difficulty_of",
+    "validate_runs",
 ]
 
 _HOMES = {
@@ -60,6 +63,8 @@ _HOMES = {
     "compare": "eesim.whatif.compare",
     "rank_candidates": "eesim.whatif.candidates",
     "sensitivity": "eesim.whatif.sensitivity",
+    "Validation": "eesim.validate.validation",
+    "validate_runs": "eesim.validate.validation",
 }
 
 

@@ -331,7 +331,7 @@ def _resolve_one(document: Document, beside: Path, read: Read, *, number: int = 
             "network": shown(network_file),
             "profile": shown(profile_file),
         },
-        notes=notes_of(spec, profile, mapping, network, policy, traces),
+        notes=notes_of(spec, board, profile, mapping, network, policy, traces),
         document=document,
         folder=beside,
         number=number,

@@ -28,6 +28,7 @@ _WORDS = {
     "exit_latency_ms": "mean latency at {}",
     "exit_p99_ms": "p99 latency at {}",
     "exit_share": "share of {}",
+    "level_share": "answers at level {}",
     "utilisation": "utilisation of {}",
     "wasted_ms_per_frame": "wasted work on {}",
     "blocked_share": "blocked time of {}",

@@ -49,6 +49,9 @@ class StreamSpec(Spec):
     noise: Noise | None = None
 
 
+NO_ALTERNATIVES: IntArray = np.zeros((0, 0), np.int64)
+
+
 class Traces(NamedTuple):
     """What the stream's files hold; empty arrays where there is no file."""
 
@@ -58,6 +61,8 @@ class Traces(NamedTuple):
     """(F,) exits, 0-based."""
     confident: IntArray
     """(F,) bit masks of confident exits, or empty."""
+    alternatives: IntArray = NO_ALTERNATIVES
+    """(F, A) exits under other thresholds, or empty."""
 
 
 class Frames(NamedTuple):
@@ -70,6 +75,8 @@ class Frames(NamedTuple):
     """(F, segments), or (0, segments) for none."""
     source: IntArray = np.zeros(0, np.int64)
     """(F,) source of each frame, 0-based; empty unless arrivals are superposed."""
+    alternatives: IntArray = NO_ALTERNATIVES
+    """(F, A) exits at the levels above level 0, or (0, 0) for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +104,25 @@ class Stream:
         """Draw ``n_frames`` frames of one replication, in blocks of at most `BLOCK_FRAMES`."""
         arrivals = ArrivalSampler(self.spec.arrivals, self._rng(seed, replication, "arrivals"), self.traces.arrival_ns)
         rate = mean_rate(self.spec.arrivals, self.traces.arrival_ns)
-        exits = ExitSampler(self.spec.exits, self._rng(seed, replication, "exits"), self.traces.exit, rate)
+        exits = ExitSampler(self.spec.exits, self._rng(seed, replication, "exits"), self._exit_columns(), rate)
         noise_rng = self._rng(seed, replication, "noise")
         for begin in range(0, n_frames, BLOCK_FRAMES):
             count = min(BLOCK_FRAMES, n_frames - begin)
             arrival_ns = arrivals.draw(count)
+            taken = exits.draw_levels(count, arrival_ns)
             yield Frames(
                 arrival_ns,
-                exits.draw(count, arrival_ns),
+                np.ascontiguousarray(taken[:, 0]),
                 self.traces.confident[begin : begin + count],
                 self._noise(noise_rng, count),
                 arrivals.sources,
+                taken[:, 1:] if taken.shape[1] > 1 else NO_ALTERNATIVES,
             )
+
+    def _exit_columns(self) -> IntArray:
+        if not self.traces.alternatives.size:
+            return self.traces.exit
+        return np.column_stack([self.traces.exit, self.traces.alternatives])
 
     def _noise(self, rng: np.random.Generator, count: int) -> IntArray:
         shape = (count, self.n_segments)

@@ -25,6 +25,7 @@ CASES = [
     ({}, {"stream.arrivals.rate": "60 Hz"}, Pairing(True, "same random numbers", "same", "none")),
     ({}, {"stream.arrivals.jitter": "1 ms"}, Pairing(True, "different", "same", "none")),
     ({}, {"stream.exits.counts.3": 470}, Pairing(True, "same", "different", "none")),
+    ({}, {"stream.exits.counts": [7222, 2015, 294, 469]}, Pairing(True, "same", "same random numbers", "none")),
     (NOISE, NOISE, Pairing(True, "same", "same", "same")),
     (NOISE, {"stream.noise": {"kind": "lognormal", "cv": 0.2}}, Pairing(True, "same", "same", "same random numbers")),
     (NOISE, {"stream.noise": {"kind": "exponential"}}, Pairing(True, "same", "same", "different")),
@@ -183,3 +184,23 @@ def test_a_stream_that_the_other_has_not_is_different() -> None:
     assert found.arrivals == "different"
     renamed = pairing(cameras(), cameras({"streams.1.name": "back"}))
     assert renamed.streams[1].name == "rear / back"
+
+
+def test_counts_of_as_many_frames_are_dealt_from_the_same_deck() -> None:
+    a, b = camera(), camera({"stream.exits.counts": [8122, 1115, 294, 469]})
+    exits = [next(one.stream.blocks(10_000, seed=5, replication=3)).exit for one in (a, b)]
+    assert pairing(a, b).exits == "same random numbers"
+    assert np.count_nonzero(exits[0] != exits[1]) == 100
+
+
+@pytest.mark.parametrize("model", [{"kind": "counts", "counts": [60, 20, 10, 10]}, {"kind": "shares", "shares": EASY}])
+def test_alternatives_are_exits_too(model: dict[str, Any]) -> None:
+    key = model["kind"]
+    policy = {"preset": "cooperative", "adaptive": {"above": [2]}}
+    easier = [[70, 10, 10, 10], [80, 10, 5, 5]] if key == "counts" else [[0.95, 0.05, 0, 0], [1, 0, 0, 0]]
+    one, other = ({"stream.exits": {**model, "alternatives": [{key: level}]}, "policy": policy} for level in easier)
+    assert pairing(camera(one), camera(one)).exits == "same"
+    assert pairing(camera(one), camera(other)).exits == "same random numbers"
+    x, y = drawn(camera(one)), drawn(camera(other))
+    assert np.array_equal(x.exit, y.exit)
+    assert not np.array_equal(x.alternatives, y.alternatives)

@@ -243,7 +243,7 @@ def test_candidates_are_mappings_of_one_stream() -> None:
 
 
 def test_terms_of_measured_runtimes_are_not_read(everything: Sensitivity) -> None:
-    """They add to profiles that were taken layer by layer; no scenario's plan holds them."""
+    """They add to profiles that were taken layer by layer, under the policies of these runtimes."""
     runtimes = [parameter for parameter in everything.parameters if parameter.path.startswith("board.runtimes.")]
     assert len(runtimes) > 50
     assert {parameter.status for parameter in runtimes} <= {"not read", "not varied"}
@@ -263,3 +263,20 @@ def test_laws_of_a_profile_are_varied() -> None:
     slower = board.pes["N"].host_effect.slows_self.factor if board.pes["N"].host_effect else 1
     cycles_ms, host_ms = 8e9 / mapping.segment_opp_hz[0], 18e9 / host_hz
     assert effects == pytest.approx([0.2 * slower * time for time in (cycles_ms, host_ms, 1.0)], rel=1e-4)
+
+
+def test_terms_of_the_runtime_that_a_scenario_runs_under_are_read() -> None:
+    alexnet = {
+        "network": "alexnet",
+        "mapping.segments": "BBBBGGGG",
+        "policy": "coup-switch",
+        "stream": {"arrivals": {"kind": "closed_loop"}, "exits": {"kind": "fixed", "exit": 1}},
+        "requirements": {},
+    }
+    scenario = camera(alexnet)
+    spans = [span.name for span in _spans(scenario, SensitivitySpec(), None, None)]
+    laws = [name for name in spans if name.startswith("profile.laws.")]
+    assert len(laws) > 50
+    terms = ("switch.pes.G.copy_in.value", "switch.npus.N.call.value", "pipeline.stages.B.scale.value")
+    found = sensitivity(scenario, {f"board.runtimes.{name}": "±10 %" for name in terms}, frames=20, replications=2)
+    assert [of(found, f"board.runtimes.{name}").status for name in terms] == ["effect", "not read", "not read"]
