@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from eesim.plan.lower import lower
     from eesim.scenario.load import Scenario, load
     from eesim.validate.validation import Validation, validate_runs
+    from eesim.whatif.candidates import rank_candidates
+    from eesim.whatif.compare import compare
+    from eesim.whatif.sensitivity import sensitivity
 
 __all__ = [
     "ExitFit",
@@ -30,12 +33,15 @@ __all__ = [
     "SharedDifficulty",
     "SimulationDeadlock",
     "Validation",
+    "compare",
     "explore",
     "fit_exits",
     "fit_shared_difficulty",
     "load",
     "lower",
+    "rank_candidates",
     "run",
+    "sensitivity",
     "shared_difficulty_of",
     "thresholds",
     "validate_runs",
@@ -58,6 +64,9 @@ _HOMES = {
     "load": "eesim.scenario.load",
     "lower": "eesim.plan.lower",
     "run": "eesim.evaluate",
+    "compare": "eesim.whatif.compare",
+    "rank_candidates": "eesim.whatif.candidates",
+    "sensitivity": "eesim.whatif.sensitivity",
     "Validation": "eesim.validate.validation",
     "validate_runs": "eesim.validate.validation",
 }

@@ -27,6 +27,11 @@ class Override:
     value: Any
 
 
+def steps_of(text: str) -> DataPath:
+    """Split a dotted path; steps of digits are indices of lists."""
+    return tuple(int(step) if re.fullmatch("[0-9]{1,9}", step) else step for step in text.split("."))
+
+
 def parse_override(text: str) -> Override:
     """Return ``path=value`` as an override.
 
@@ -46,7 +51,7 @@ def parse_override(text: str) -> Override:
         raise InputError([Problem(SOURCE, 0, clean(text), "a step of the path is empty")])
     if len(steps) > MAX_DEPTH:
         raise InputError([Problem(SOURCE, 0, clean(text), TOO_DEEP)])
-    path = tuple(int(step) if re.fullmatch("[0-9]{1,9}", step) else step for step in steps)
+    path = steps_of(".".join(steps))
     return Override(path, parse_value(value, SOURCE, path))
 
 

@@ -14,12 +14,15 @@ KINDS = {
     "board": {"pes", "transfers", "contention", "base_power"},
     "network": {"segments", "input"},
     "profile": {"times", "clocks"},
+    "plausible": {"plausible"},
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's options."""
-    parser.add_argument("files", metavar="FILE", nargs="+", help="scenario, board, network or profile file (YAML)")
+    parser.add_argument(
+        "files", metavar="FILE", nargs="+", help="scenario, board, network, profile or plausible file (YAML)"
+    )
     add_set_option(parser)
     add_json_option(parser)
 
@@ -58,6 +61,10 @@ def check_file(path: str, overrides: list[str]) -> str:
         from eesim.workload.network import Network
 
         validate_document(Network, document)
+    elif kind == "plausible":
+        from eesim.scenario.sensitivity import PlausibleSpec
+
+        validate_document(PlausibleSpec, document)
     else:
         from eesim.workload.profile import Profile
 

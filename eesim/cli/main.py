@@ -17,6 +17,8 @@ from eesim.errors import EesimError, InputError
 
 COMMANDS = {
     "run": "simulate one scenario",
+    "compare": "compare scenarios on the same random numbers: what differs, and by how much",
+    "sensitivity": "find the inputs that matter, those that do not, and which mapping is best on plausible boards",
     "explore": "search mappings, clocks, exits and limits for the best design, with the proof or the gap",
     "thresholds": "search exit thresholds on per-sample confidences, exactly, beside the published baseline",
     "init": "write a commented scenario to start from",
@@ -24,7 +26,7 @@ COMMANDS = {
     "calibrate": "fit the board's physical terms to measured runs",
     "validate": "predict measured runs, and say how wrong that is, and where",
     "show": "look at a board, a network, a resolved scenario, or a simulated and a measured run in one trace",
-    "check": "lint scenario, board, network and profile files",
+    "check": "lint scenario, board, network, profile and plausible files",
     "doctor": "self-test: versions, caches, and whether the two engines agree here",
     "completion": "print the script that completes commands and options in a shell",
 }
