@@ -80,8 +80,7 @@ class StreamEntries(Spec):
 
 
 class ScenarioSpec(Spec):
-    """A whole scenario file; ``explore``, ``thresholds`` and ``sensitivity`` are read by the commands of these names
-    alone.
+    """A whole scenario file; ``explore``, ``thresholds`` and ``sensitivity`` are for the commands of these names.
 
     With ``streams``, this is what each of them is checked against once the scenario's own keys are filled in.
     """
