@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eesim.engine import layout as c
+from eesim.plan.check import check_sections
 from eesim.plan.plan import NEVER, PURE_DELAY, UNBOUNDED, IntArray, Plan, WhenFull
 
 LOG_ROWS_PER_NODE = 8
@@ -26,9 +27,15 @@ class Arena:
         What is simulated.
     log
         Keep an event log.
+
+    Raises
+    ------
+    ValueError
+        If the plan has sections that cannot be kept (see `eesim.plan.check.check_sections`).
     """
 
     def __init__(self, plan: Plan, *, log: bool) -> None:
+        check_sections(plan)
         self.plan = plan
         self.m: IntArray = np.zeros(c.RUN_WIDTH, np.int64)
         self.slots: list[list[IntArray]] = [[] for _ in range(plan.n_streams)]
@@ -39,6 +46,7 @@ class Arena:
         self._place_rules(log)
         self._place_streams()
         self._place_resources()
+        self._place_sections()
         self._place_nodes()
 
     def allocate(self, size: int) -> int:
@@ -132,6 +140,9 @@ class Arena:
         first_resource = len(self.m)
         resources[:, c.RES_INDEX] = np.arange(plan.n_resources)
         resources[:, c.RES_GROUP] = plan.resource_group
+        guards = np.unique(plan.node_resource[plan.node_enter >= 0])
+        alone = guards[plan.resource_group[guards] < 0]
+        resources[alone, c.RES_GROUP] = plan.resource_group.max() + 1 + np.arange(len(alone))
         resources[:, c.RES_BIT] = plan.resource_bit
         resources[:, c.RES_CAPACITY] = plan.stage_capacity
         resources[:, c.RES_SERVER] = first_server + (np.cumsum(counts) - counts) * c.SERVER_WIDTH
@@ -142,6 +153,14 @@ class Arena:
         servers[:, c.SERVER_FINISH] = NEVER
         offsets = self.place(resources), self.place(servers), self.place(plan.speed_ppm), self.place(plan.exit_need)
         self.m[[c.RESOURCES, c.SERVERS, c.SPEEDS, c.EXIT_NEED]] = offsets
+
+    def _place_sections(self) -> None:
+        plan = self.plan
+        if len(plan.section_places):
+            places = self.place(plan.section_places)
+            sections = np.stack([plan.node_enter, plan.node_leave], axis=1)
+            offset = self.place(np.where(sections < 0, c.NOBODY, places + sections))
+            self.m[[c.PLACES, c.SECTIONS]] = places, offset
 
     def _place_nodes(self) -> None:
         plan = self.plan
@@ -165,6 +184,7 @@ class Arena:
             (c.NODE_GATE, plan.node_gate),
             (c.NODE_STATE, plan.node_state),
             (c.NODE_KERNELS, plan.node_kernels),
+            (c.NODE_COMPLETES, (plan.node_exit >= 0) | (plan.node_leave >= 0)),
             (c.NODE_FOLLOWERS, followers + plan.succ_ptr[:-1]),
             (c.NODE_FOLLOWERS_END, followers + plan.succ_ptr[1:]),
             (c.NODE_WORK, work + index * plan.n_states),

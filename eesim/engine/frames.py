@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 from eesim.plan.plan import FULL_SPEED, Draws, NodeKind, Plan
 
@@ -23,6 +24,8 @@ class Node:
     state: int
     work_ns: tuple[int, ...]
     kernels: int
+    enter: int
+    leave: int
     successors: tuple[int, ...]
 
 
@@ -205,6 +208,9 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
         plan.node_state.tolist(),
         plan.node_work_ns.tolist(),
         plan.node_kernels.tolist(),
+        plan.node_enter.tolist(),
+        plan.node_leave.tolist(),
+        [tuple(successors[first:end]) for first, end in pairwise(pointers)],
         strict=True,
     )
     return tuple(
@@ -220,10 +226,14 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
             state=state,
             work_ns=tuple(work),
             kernels=kernels,
-            successors=tuple(successors[pointers[number] : pointers[number + 1]]),
+            enter=enter,
+            leave=leave,
+            successors=followers,
         )
-        for number, (kind, resource, rank, missing, exit_, need, gate, state, work, kernels) in enumerate(columns)
-    )
+        for number, (
+            kind, resource, rank, missing, exit_, need, gate, state, work, kernels, enter, leave, followers
+        ) in enumerate(columns)
+    )  # fmt: skip
 
 
 def read_frames(draws: Draws, first: int) -> list[Frame]:

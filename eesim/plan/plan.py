@@ -86,7 +86,13 @@ class Plan(NamedTuple):
 
     Sizes: ``G`` streams, ``N`` nodes, ``E`` edges and ``K`` exits of all streams together, ``R`` resources (processing
     elements first, then links), ``S`` servers, ``V`` states of a processing element (its operating points in use),
-    ``M`` busy masks, ``A`` levels above level 0. Every array is C-contiguous int64.
+    ``M`` busy masks, ``A`` levels above level 0, ``Z`` sections. Every array is C-contiguous int64.
+
+    A *section* is a part of the task graph that a limited number of frames may be in: a frame takes a place when the
+    section's enter node starts and gives it back when its leave node is done. A stream either has one enter node and
+    one leave node of a section, the first of which precedes or is the second, or none of both; streams may share
+    sections. Sections need that every frame that enters also leaves: the ``cancellation`` of their streams is NONE, and
+    no stage queue drops. What enters is not a pure delay, which nothing could hold back. `eesim.plan.check` checks it.
     """
 
     # -- the task graphs, one stream's after the other -------------------------------------------------
@@ -116,6 +122,10 @@ class Plan(NamedTuple):
     """(N, V) service time at full speed when the processing element is found in state v, ns."""
     node_kernels: IntArray
     """(N,) number of equal kernels that the node consists of (>= 1): where a running task can be stopped."""
+    node_enter: IntArray
+    """(N,) section whose place the node takes when it starts, or -1."""
+    node_leave: IntArray
+    """(N,) section whose place the frame gives back when the node is done, or -1."""
     succ_ptr: IntArray
     """(N + 1,) successors of node n are ``succ[succ_ptr[n]:succ_ptr[n + 1]]``."""
     succ: IntArray
@@ -135,6 +145,8 @@ class Plan(NamedTuple):
     """(M, R) speed of each resource for each busy mask, ppm of full speed."""
     stage_capacity: IntArray
     """(R,) tasks that may wait for the resource, `UNBOUNDED` if there is no limit."""
+    section_places: IntArray
+    """(Z,) places of each section, at least one; Z = 0 where there is none."""
     # -- rules ----------------------------------------------------------------------------------------
     stage_full: int
     """`WhenFull` of the queues in front of the resources."""
