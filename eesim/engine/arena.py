@@ -87,6 +87,7 @@ class Arena:
         m[c.GATE_NODES] = plan.node_gate.sum()
         m[c.LOGGING] = log
         m[c.N_NODES] = plan.n_nodes
+        m[c.N_STATES] = plan.n_states
         m[c.N_EXITS] = plan.n_exits
         m[c.N_RESOURCES] = plan.n_resources
         m[c.N_SERVERS] = plan.n_servers
@@ -140,11 +141,6 @@ class Arena:
             node[:, column] = values
         offset = self.place(node)
         self.m[c.NODES] = offset
-
-    def busy_ns(self) -> IntArray:
-        """Return a copy of the service time of finished tasks, (N, V)."""
-        begin = int(self.node_rows[0, c.NODE_BUSY])
-        return self.rows(begin, self.plan.n_nodes, self.plan.n_states).copy()
 
     def reserve(self, frames: int) -> None:
         """Grow the queues and outputs so that they hold whatever ``frames`` more arrivals can bring."""

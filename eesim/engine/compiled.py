@@ -7,8 +7,9 @@ import numpy as np
 from eesim.engine import layout as c
 from eesim.engine.arena import Arena
 from eesim.engine.jit import WarmOnce
+from eesim.engine.kernel_counters import row_width, totals
 from eesim.engine.kernels import advance
-from eesim.engine.protocol import Counters
+from eesim.engine.protocol import NO_MARKS, Counters
 from eesim.errors import SimulationDeadlock
 from eesim.plan.plan import Draws, IntArray, Plan
 
@@ -31,38 +32,48 @@ class CompiledEngine:
 
     def __init__(self, plan: Plan, *, log: bool = False) -> None:
         self._arena = Arena(plan, log=log)
+        self._plan = plan
+        self._width = row_width(plan.n_nodes, plan.n_states, plan.n_resources)
         self._first = 0
         self._records: list[IntArray] = []
         self._log: list[IntArray] = []
 
-    def feed(self, draws: Draws, *, final: bool) -> None:
-        """Simulate up to the arrival of the last frame in ``draws``, or to the end."""
+    def feed(self, draws: Draws, *, final: bool, marks: IntArray = NO_MARKS) -> list[Counters]:
+        """Simulate up to the arrival of the last frame in ``draws``, or to the end; see `Engine.feed`."""
         total = len(draws.arrival_ns)
+        rows = np.empty((len(marks), self._width), np.int64)
+        done = 0
         for begin in range(0, max(total, 1), BLOCK_FRAMES):
             end = min(begin + BLOCK_FRAMES, total)
             part = Draws(*(np.ascontiguousarray(array[begin:end], np.int64) for array in draws))
-            self._advance(part, final and end == total)
+            upto = int(np.searchsorted(marks, self._first + end - begin, side="right"))
+            self._advance(part, final and end == total, marks[done:upto], rows[done:upto])
+            done = upto
+        return [self._counters(row) for row in rows]
 
-    def _advance(self, draws: Draws, final: bool) -> None:
-        frames = len(draws.arrival_ns)
-        self._arena.reserve(frames)
-        self._arena.keep_noise(self._first, draws.noise_ppm)
+    def _advance(self, draws: Draws, final: bool, marks: IntArray, rows: IntArray) -> None:
+        frames, arena = len(draws.arrival_ns), self._arena
+        arena.reserve(frames)
+        arena.keep_noise(self._first, draws.noise_ppm)
+        arena.m[c.MARKED] = 0
         status = c.CRAMPED
         while status == c.CRAMPED:
-            status = _advance(self._arena.m, draws.arrival_ns, draws.exit, self._first, final)
+            status = _advance(arena.m, draws.arrival_ns, draws.exit, self._first, final, marks, rows)
             if status == c.CRAMPED:
-                self._arena.add_slots()
+                arena.add_slots()
         self._first += frames
         self._collect()
         if status == c.STUCK:
-            m = self._arena.m
-            raise SimulationDeadlock(int(m[c.IN_FLIGHT]), self._blocked())
+            raise SimulationDeadlock(int(arena.m[c.IN_FLIGHT]), self._blocked())
 
     def _collect(self) -> None:
         m, rows = self._arena.m, self._arena.rows
-        self._records.append(rows(int(m[c.RECORDS]), int(m[c.N_RECORDS]), c.RECORD_WIDTH).copy())
-        self._log.append(rows(int(m[c.LOG]), int(m[c.N_LOG]), c.LOG_WIDTH).copy())
-        m[[c.N_RECORDS, c.N_LOG]] = 0
+        if m[c.N_RECORDS]:
+            self._records.append(rows(int(m[c.RECORDS]), int(m[c.N_RECORDS]), c.RECORD_WIDTH).copy())
+            m[c.N_RECORDS] = 0
+        if m[c.N_LOG]:
+            self._log.append(rows(int(m[c.LOG]), int(m[c.N_LOG]), c.LOG_WIDTH).copy())
+            m[c.N_LOG] = 0
 
     def _blocked(self) -> list[tuple[int, int, int]]:
         m = self._arena.m
@@ -76,8 +87,9 @@ class CompiledEngine:
 
     def take_records(self) -> IntArray:
         """Records of the frames that ended since the last call, in that order, (n, 8)."""
-        out = np.concatenate([np.empty((0, c.RECORD_WIDTH), np.int64), *self._records])
-        self._records.clear()
+        parts = self._records
+        out = parts[0] if len(parts) == 1 else np.concatenate([np.empty((0, c.RECORD_WIDTH), np.int64), *parts])
+        self._records = []
         return out
 
     def take_log(self) -> IntArray:
@@ -88,17 +100,11 @@ class CompiledEngine:
 
     def counters(self) -> Counters:
         """Totals up to now, the elapsed part of what is under way included."""
-        arena, m = self._arena, self._arena.m
-        now = int(m[c.NOW])
-        busy = arena.busy_ns()
-        blocked = arena.resource_rows[:, c.RES_BLOCKED_NS].copy()
-        under_way = list(m[m[c.DELAYS] : m[c.DELAYS] + m[c.N_DELAYS]])
-        for row in arena.server_rows:
-            if row[c.SERVER_BLOCKED]:
-                blocked[m[row[c.SERVER_RESOURCE] + c.RES_INDEX]] += now - row[c.SERVER_SINCE]
-            elif row[c.SERVER_TASK] != c.NOBODY:
-                under_way.append(row[c.SERVER_TASK])
-        for task in under_way:
-            node = m[m[task + c.TASK_NODE] + c.NODE_INDEX]
-            busy[node, m[task + c.TASK_FOUND]] += now - m[task + c.TASK_START]
-        return Counters(now, busy, arena.node_rows[:, c.NODE_WASTED].copy(), blocked)
+        row = np.empty(self._width, np.int64)
+        totals(self._arena.m, row)
+        return self._counters(row)
+
+    def _counters(self, row: IntArray) -> Counters:
+        n, v = self._plan.n_nodes, self._plan.n_states
+        busy, wasted = row[1 : 1 + n * v].reshape(n, v), row[1 + n * v : 1 + n * v + n]
+        return Counters(int(row[0]), busy, wasted, row[1 + n * v + n :])

@@ -48,6 +48,9 @@ NOISE = 33
 NOISE_FIRST = 34
 """Number of the frame in the first row of the noise; the region is absent where `NOISE` is 0."""
 N_FREE = 35
+N_STATES = 36
+MARKED = 37
+"""Marks of the present feed that have been reached."""
 
 # -- the plan's rules ------------------------------------------------------------------------------------
 STAGE_FULL = 40

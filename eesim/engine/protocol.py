@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from eesim.plan.plan import Draws, IntArray
+
+NO_MARKS: IntArray = np.zeros(0, np.int64)
 
 
 class Counters(NamedTuple):
@@ -28,7 +32,7 @@ class Engine(Protocol):
     never changes a result.
     """
 
-    def feed(self, draws: Draws, *, final: bool) -> None:
+    def feed(self, draws: Draws, *, final: bool, marks: IntArray = NO_MARKS) -> list[Counters]:
         """Simulate up to the arrival of the last frame in ``draws``, or to the end.
 
         Parameters
@@ -37,6 +41,13 @@ class Engine(Protocol):
             The next frames of the stream, in order. May be empty if ``final``.
         final
             No more frames will come.
+        marks
+            Counts of frames since the start of the run, ascending, not beyond the last one fed.
+
+        Returns
+        -------
+        list of Counters
+            Totals at each mark: when that many frames had arrived.
 
         Raises
         ------

@@ -14,7 +14,7 @@ from eesim.engine import invariants
 from eesim.engine.frames import Frame, Phase, Task, read_frames, read_nodes
 from eesim.engine.ledger import Ledger
 from eesim.engine.machine import Machine
-from eesim.engine.protocol import Counters
+from eesim.engine.protocol import NO_MARKS, Counters
 from eesim.engine.servers import Resource, Server
 from eesim.engine.timeline import Happening, Timeline
 from eesim.errors import SimulationDeadlock
@@ -69,8 +69,18 @@ class ReferenceEngine:
 
     # -- the interface ---------------------------------------------------------------------------------
 
-    def feed(self, draws: Draws, *, final: bool) -> None:
+    def feed(self, draws: Draws, *, final: bool, marks: IntArray = NO_MARKS) -> list[Counters]:
         """Simulate up to the arrival of the last frame in ``draws``, or to the end; see `Engine.feed`."""
+        found = []
+        begin = 0
+        for end in (marks - self._drawn).tolist():
+            self._feed(Draws(*(array[begin:end] for array in draws)), final=False)
+            found.append(self.counters())
+            begin = end
+        self._feed(Draws(*(array[begin:] for array in draws)), final=final)
+        return found
+
+    def _feed(self, draws: Draws, *, final: bool) -> None:
         frames = read_frames(draws, self._drawn)
         self._drawn += len(frames)
         self._source.extend(frames)

@@ -78,24 +78,19 @@ def drive(
         Totals at the end.
     """
     watcher.snapshot(0, engine.counters())
-    fed = 0
-    width = 0
+    fed = width = 0
     for block in blocks:
         width = block.noise_ppm.shape[1]
-        begin, size = 0, len(block.arrival_ns)
-        while begin < size:
-            limit = fed // step * step + step
-            if fed < stop_at < limit:
-                limit = stop_at
-            end = min(begin + limit - fed, size)
-            engine.feed(Draws(*(array[begin:end] for array in block)), final=False)
-            count, begin = end - begin, end
-            fed += count
-            watcher.add(engine.take_records())
-            if fed == limit:
-                watcher.snapshot(fed, engine.counters())
-            if progress is not None:
-                progress(count)
+        begin, fed = fed, fed + len(block.arrival_ns)
+        marks = np.arange(begin // step * step + step, fed + 1, step, dtype=np.int64)
+        if begin < stop_at <= fed:
+            marks = np.union1d(marks, [stop_at])
+        totals = engine.feed(block, final=False, marks=marks)
+        for frame, counters in zip(marks.tolist(), totals, strict=True):
+            watcher.snapshot(frame, counters)
+        watcher.add(engine.take_records())
+        if progress is not None:
+            progress(fed - begin)
     empty = np.zeros(0, np.int64)
     engine.feed(Draws(empty, empty, np.zeros((0, width), np.int64)), final=True)
     watcher.add(engine.take_records())

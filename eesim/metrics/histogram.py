@@ -7,6 +7,8 @@ of its bin is off by at most 0.05 %. The sum, smallest and largest value are alw
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from eesim.base import IntArray
@@ -72,6 +74,17 @@ class Histogram:
         else:
             self._count(values)
 
+    def add_sorted(self, values: IntArray, total: int) -> None:
+        """Take the first values, which are ascending and add up to ``total``."""
+        if self.n or len(values) > self._limit:
+            self.add(values)
+            return
+        self.n, self.total = len(values), total
+        if self.n:
+            self.smallest, self.largest = int(values[0]), int(values[-1])
+            self._kept = [values]
+            self._sorted = values
+
     def _count(self, values: IntArray) -> None:
         assert self._counts is not None
         more = np.bincount(_bins(values), minlength=len(self._counts))
@@ -87,7 +100,7 @@ class Histogram:
         """Smallest value that at least ``share`` of the values do not exceed; nan if empty."""
         if not self.n:
             return float("nan")
-        rank = max(int(np.ceil(share * self.n - 1e-9)), 1)
+        rank = max(math.ceil(share * self.n - 1e-9), 1)
         if self._counts is None:
             if self._sorted is None:
                 self._sorted = np.sort(np.concatenate(self._kept))

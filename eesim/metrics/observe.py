@@ -7,10 +7,18 @@ from typing import NamedTuple
 import numpy as np
 
 from eesim.base import IntArray
+from eesim.engine.kernel_tally import ARRIVAL, EXIT, FINISH, FRAME, QUEUEING, SERVICE, STATUS, TRANSFER
 from eesim.engine.protocol import Counters
-from eesim.metrics.histogram import EXACT_LIMIT, Histogram
+from eesim.metrics.histogram import EXACT_LIMIT
 from eesim.metrics.statistics import mser5
-from eesim.plan.plan import RECORD_COLUMNS, Status
+from eesim.metrics.tallies import latencies_in_order, tally_records
+from eesim.metrics.tally import PARTS, Tally
+from eesim.plan.plan import RECORD_COLUMNS
+
+__all__ = [
+    "ARRIVAL", "BATCHES", "EXIT", "FINISH", "FRAME", "PARTS", "QUEUEING", "SERVICE", "STATUS", "TRANSFER", "Observation",
+    "Observer", "Snapshot",
+]  # fmt: skip
 
 PILOT_FRAMES = 1 << 17
 """Frames at the start of a run on which the warm-up is found; they are always kept until it is."""
@@ -18,9 +26,7 @@ PILOT_FRAMES = 1 << 17
 BATCHES = 20
 """Batches of consecutive frames that give a single replication its intervals."""
 
-PARTS = ("queueing", "service", "transfer", "contention")
-
-FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER = range(len(RECORD_COLUMNS))
+NOTHING: IntArray = np.zeros((0, len(RECORD_COLUMNS)), np.int64)
 
 
 class Snapshot(NamedTuple):
@@ -28,71 +34,6 @@ class Snapshot(NamedTuple):
 
     frame: int
     counters: Counters
-
-
-class Tally:
-    """Running totals of measured frames, of one replication or of one batch of it.
-
-    Parameters
-    ----------
-    n_exits
-        Exits that can answer.
-    deadline_ns
-        Latency beyond which an answer is a miss; None if there is no deadline.
-    limit
-        Latencies that are kept as they are.
-    """
-
-    def __init__(self, n_exits: int, deadline_ns: int | None, limit: int = EXACT_LIMIT) -> None:
-        self.latency = Histogram(limit)
-        self.by_exit = [Histogram(limit) for _ in range(n_exits)]
-        self.parts_ns = dict.fromkeys(PARTS, 0)
-        self.answered = 0
-        self.dropped = 0
-        self.missed = 0
-        self.first_answer_ns = -1
-        self.last_answer_ns = -1
-        self.first_arrival_ns = -1
-        self.last_arrival_ns = -1
-        self._deadline_ns = deadline_ns
-
-    def add(self, records: IntArray) -> None:
-        """Count frames, in the order in which they ended."""
-        answers = records[records[:, STATUS] == Status.ANSWERED]
-        self.dropped += len(records) - len(answers)
-        if not len(answers):
-            return
-        latency = answers[:, FINISH] - answers[:, ARRIVAL]
-        self.latency.add(latency)
-        for exit_, histogram in enumerate(self.by_exit):
-            histogram.add(latency[answers[:, EXIT] == exit_])
-        sums = answers[:, [QUEUEING, SERVICE, TRANSFER]].sum(axis=0)
-        for part, value in zip(PARTS, [*sums, latency.sum() - sums.sum()], strict=True):
-            self.parts_ns[part] += int(value)
-        self.answered += len(answers)
-        if self._deadline_ns is not None:
-            self.missed += int((latency > self._deadline_ns).sum())
-        if self.first_answer_ns < 0:
-            self.first_answer_ns = int(answers[0, FINISH])
-            self.first_arrival_ns = int(answers[0, ARRIVAL])
-        self.first_arrival_ns = min(self.first_arrival_ns, int(answers[:, ARRIVAL].min()))
-        self.last_answer_ns = int(answers[-1, FINISH])
-        self.last_arrival_ns = max(self.last_arrival_ns, int(answers[:, ARRIVAL].max()))
-
-    @property
-    def frames(self) -> int:
-        """Frames that ended, with an answer or without."""
-        return self.answered + self.dropped
-
-    @property
-    def lag_ns(self) -> int:
-        """How much longer the answers took than the arrivals: what latency has grown by."""
-        return self.last_answer_ns - self.first_answer_ns - (self.last_arrival_ns - self.first_arrival_ns)
-
-    @property
-    def deadline_misses(self) -> int:
-        """Frames without an answer in time: late or dropped."""
-        return self.missed + self.dropped
 
 
 class Observation(NamedTuple):
@@ -143,13 +84,18 @@ class Observer:
         self._n_frames = n_frames
         self._step = step
         self._keep = keep
+        self._batches = BATCHES if batches else 0
+        self._n_exits = n_exits
+        self._deadline_ns = deadline_ns
+        self._at_once = n_frames <= PILOT_FRAMES
         self._kept: list[IntArray] = []
         self._pilot: list[IntArray] = []
         self._pilot_size = 0
         self._cut: int | None = None if warmup == "auto" else 0 if warmup == "none" else int(warmup)
         self._snapshots: list[Snapshot] = []
+        limit = EXACT_LIMIT // BATCHES
         self._tally = Tally(n_exits, deadline_ns)
-        self._batches = [Tally(n_exits, deadline_ns, EXACT_LIMIT // BATCHES) for _ in range(BATCHES if batches else 0)]
+        self._batch_tallies = [Tally(n_exits, deadline_ns, limit) for _ in range(self._batches)]
 
     def snapshot(self, frame: int, counters: Counters) -> None:
         """Note the totals when ``frame`` frames have arrived; a warm-up can end at any of these."""
@@ -158,27 +104,27 @@ class Observer:
 
     def add(self, records: IntArray) -> None:
         """Take the records of frames that ended, in that order."""
-        if self._keep:
+        if self._keep or self._at_once:
             self._kept.append(records)
+        if self._at_once:
+            return
         if self._cut is not None:
             self._count(records)
             return
         self._pilot.append(records)
         self._pilot_size += len(records)
-        if self._pilot_size >= min(PILOT_FRAMES, self._n_frames):
-            self._decide(min(PILOT_FRAMES, self._n_frames))
+        if self._pilot_size >= PILOT_FRAMES:
+            seen = np.concatenate([NOTHING, *self._pilot])
+            self._pilot = []
+            self._decide(seen[:PILOT_FRAMES])
+            self._count(seen)
 
-    def _decide(self, size: int) -> None:
-        """Find the warm-up on the first ``size`` frames that ended, and round it up to where a snapshot is taken."""
-        seen = np.concatenate([np.zeros((0, len(RECORD_COLUMNS)), np.int64), *self._pilot])
-        pilot = seen[:size]
-        answers = pilot[pilot[:, STATUS] == Status.ANSWERED]
-        answers = answers[np.argsort(answers[:, FRAME], kind="stable")]
-        cut = mser5(answers[:, FINISH] - answers[:, ARRIVAL])
-        frame = int(answers[cut, FRAME]) if cut else 0
+    def _decide(self, pilot: IntArray) -> None:
+        """Find the warm-up on frames that ended first, and round it up to where a snapshot is taken."""
+        frames, latency = latencies_in_order(pilot, self._n_frames)
+        cut = mser5(latency)
+        frame = int(frames[cut]) if cut else 0
         self._cut = -(-frame // self._step) * self._step
-        self._pilot = []
-        self._count(seen)
 
     def _count(self, records: IntArray) -> None:
         measured = records[records[:, FRAME] >= (self._cut or 0)]
@@ -188,16 +134,31 @@ class Observer:
         span = max(self._n_frames - (self._cut or 0), 1)
         batch = (measured[:, FRAME] - (self._cut or 0)) * BATCHES // span
         for b in np.unique(batch):
-            self._batches[b].add(measured[batch == b])
+            self._batch_tallies[b].add(measured[batch == b])
+
+    def _count_all(self, records: IntArray) -> None:
+        """Find the warm-up of a run that is short enough to be looked at as a whole, and count the rest of it."""
+        if self._cut is None:
+            self._decide(records)
+        self._tally, self._batch_tallies = tally_records(
+            records,
+            cut=self._cut or 0,
+            n_frames=self._n_frames,
+            n_exits=self._n_exits,
+            deadline_ns=self._deadline_ns,
+            n_batches=self._batches,
+        )
 
     def finish(self, counters: Counters) -> Observation:
         """The run is over."""
-        if self._cut is None:
-            self._decide(PILOT_FRAMES)
+        kept = self._kept[0] if len(self._kept) == 1 else np.concatenate([NOTHING, *self._kept])
+        if self._at_once:
+            self._count_all(kept)
+        elif self._cut is None:
+            seen = np.concatenate([NOTHING, *self._pilot])
+            self._decide(seen[:PILOT_FRAMES])
+            self._count(seen)
         cut = self._cut or 0
         begin = max((s for s in self._snapshots if s.frame <= cut), key=lambda s: s.frame)
-        frames = None
-        if self._keep:
-            frames = np.concatenate([np.zeros((0, len(RECORD_COLUMNS)), np.int64), *self._kept])
-            frames = frames[np.argsort(frames[:, FRAME], kind="stable")]
-        return Observation(cut, self._tally, self._batches, begin.counters, counters, frames)
+        frames = kept[np.argsort(kept[:, FRAME], kind="stable")] if self._keep else None
+        return Observation(cut, self._tally, self._batch_tallies, begin.counters, counters, frames)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,42 @@ def test_engines_agree_to_the_bit(world: dict[str, Document]) -> None:
 @given(worlds())
 def test_engines_agree_to_the_bit_on_many_worlds(world: dict[str, Document]) -> None:
     assert_same(load_world(world), 5)
+
+
+def marked(scenario: Scenario, engine_name: EngineName, marks: list[int]) -> list[list[Any]]:
+    """Totals at marks, as far as the run gets."""
+    lowered = lower(scenario)
+    engine = make_engine(engine_name, lowered.plan)
+    told: list[list[Any]] = []
+    for frames in scenario.stream.blocks(scenario.n_frames, seed=scenario.spec.run.seed, replication=0):
+        try:
+            found = engine.feed(lowered.draws(frames), final=True, marks=np.array(marks, np.int64))
+        except SimulationDeadlock:
+            return told
+        told += [[counters.now_ns, *(array.tolist() for array in counters[1:])] for counters in found]
+    return told
+
+
+def in_parts(scenario: Scenario, marks: list[int]) -> list[list[Any]]:
+    """Totals of the compiled engine between feeds that end at the marks."""
+    lowered = lower(scenario)
+    engine = make_engine("compiled", lowered.plan)
+    told: list[list[Any]] = []
+    for frames in scenario.stream.blocks(scenario.n_frames, seed=scenario.spec.run.seed, replication=0):
+        drawn = lowered.draws(frames)
+        try:
+            for begin, end in pairwise([0, *marks, scenario.n_frames]):
+                engine.feed(Draws(*(array[begin:end] for array in drawn)), final=end == scenario.n_frames)
+                told.append([engine.counters().now_ns, *(array.tolist() for array in engine.counters()[1:])])
+        except SimulationDeadlock:
+            return []
+    return told[:-1]
+
+
+@settings(max_examples=100, **COMMON)
+@given(worlds())
+def test_totals_at_marks_are_those_between_two_feeds(world: dict[str, Document]) -> None:
+    scenario = load_world(world)
+    marks = [m for m in (1, 2, 5, 9) if m < scenario.n_frames]
+    compiled = marked(scenario, "compiled", marks)
+    assert compiled == marked(scenario, "reference", marks) == in_parts(scenario, marks)
