@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from eesim.base import IntArray
+from eesim.engine.protocol import Memory
 from eesim.engine.simulate import EngineName, drive, make_engine
-from eesim.metrics.bounds import bounds
-from eesim.metrics.observe import Observation, Observer
+from eesim.metrics.bounds import Bounds, bounds
+from eesim.metrics.observe import PILOT_FRAMES, Observation, Observer
 from eesim.metrics.replication import Replication, replication_metrics, tally_metrics
-from eesim.metrics.requirements import judge
+from eesim.metrics.requirements import Verdict, judge
 from eesim.metrics.result import Result, combine
-from eesim.metrics.statistics import MIN_FOR_WARMUP
+from eesim.metrics.statistics import MIN_FOR_WARMUP, Estimate
+from eesim.metrics.tallies import Workspace
 from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import Draws
 from eesim.provenance import provenance
 from eesim.scenario.load import Scenario
 from eesim.workload.arrivals import ClosedLoop, Periodic, Poisson
+from eesim.workload.stream import DrawnBefore
 
 SNAPSHOTS = 64
 """Frames at which a warm-up can end, per replication."""
@@ -39,6 +42,23 @@ KEEP_FRAMES_UP_TO = 2_000_000
 """Frames (over all replications) up to which their records are kept unless told otherwise."""
 
 
+class Scratch:
+    """Memory for those who simulate one scenario after the other: drawn streams, and room for records.
+
+    Not for two threads at a time.
+
+    Parameters
+    ----------
+    drawn_bytes
+        Drawn streams to keep, for scenarios that share them.
+    """
+
+    def __init__(self, drawn_bytes: int = 1 << 28) -> None:
+        self.drawn = DrawnBefore(drawn_bytes)
+        self.memory = Memory(PILOT_FRAMES)
+        self.workspace = Workspace(PILOT_FRAMES)
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     """What every replication of a run has in common."""
@@ -50,6 +70,61 @@ class _Job:
     keep: bool
     batches: bool
     progress: Callable[[int], None] | None
+    scratch: Scratch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What the replications of one scenario say.
+
+    Attributes
+    ----------
+    scenario, lowered
+        What was simulated.
+    replications
+        Metrics of each replication.
+    estimates
+        Flat metric name to estimate over the replications.
+    bounds
+        Analytical bounds.
+    verdicts
+        Each requirement, judged.
+    notes
+        What the reader should know.
+    """
+
+    scenario: Scenario
+    lowered: Lowered
+    replications: tuple[Replication, ...]
+    estimates: dict[str, Estimate]
+    bounds: Bounds
+    verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...]
+
+    def value(self, name: str) -> float | None:
+        """Point estimate of a metric by its flat name."""
+        return self.estimates[name].value
+
+
+def measure(scenario: Scenario, lowered: Lowered, scratch: Scratch) -> Measurement:
+    """Simulate a scenario on one thread with the compiled engine and keep its metrics only: what `run` finds, for less.
+
+    Parameters
+    ----------
+    scenario, lowered
+        What to simulate.
+    scratch
+        Memory that is used again from call to call.
+
+    Raises
+    ------
+    SimulationDeadlock
+        If the run cannot go on.
+    """
+    settings = scenario.spec.run
+    alone = settings.replications == 1
+    job = _Job(scenario, lowered, "compiled", settings.seed, False, alone, None, scratch)
+    return _measurement(job, (_observe(job, r) for r in range(settings.replications)))
 
 
 def run(
@@ -103,7 +178,8 @@ def _observe_all(job: _Job, count: int) -> list[Observation]:
 
 
 def _blocks(job: _Job, replication: int, n_frames: int) -> Iterator[Draws]:
-    for frames in job.scenario.stream.blocks(n_frames, seed=job.seed, replication=replication):
+    drawn = job.scratch.drawn if job.scratch else None
+    for frames in job.scenario.stream.blocks(n_frames, seed=job.seed, replication=replication, drawn=drawn):
         yield job.lowered.draws(frames)
 
 
@@ -120,9 +196,10 @@ def _observe(job: _Job, replication: int) -> Observation:
         keep=job.keep,
         batches=job.batches,
         step=step,
+        workspace=job.scratch.workspace if job.scratch else None,
     )
     end = drive(
-        make_engine(job.engine, job.lowered.plan),
+        make_engine(job.engine, job.lowered.plan, memory=job.scratch.memory if job.scratch else None),
         _blocks(job, replication, n),
         observer,
         step=step,
@@ -148,34 +225,45 @@ def _log(job: _Job, frames: int) -> IntArray:
     return np.concatenate(parts)
 
 
-def _result(job: _Job, observations: list[Observation], log: IntArray | None) -> Result:
+def _measurement(job: _Job, observations: Iterable[Observation]) -> Measurement:
     scenario, lowered = job.scenario, job.lowered
     accuracy = scenario.spec.stream.exits.accuracy
     right = None if accuracy is None else [float(share) for share in accuracy]
-    measured = [replication_metrics(lowered.plan, lowered.labels, o, right) for o in observations]
-    batches = [tally_metrics(tally, lowered.labels.exits) for tally in observations[0].batches if tally.frames]
+    measured, batches = [], []
+    # One after the other: with scratch memory, the next observation takes the place of the last.
+    for seen in observations:
+        measured.append(replication_metrics(lowered.plan, lowered.labels, seen, right))
+        batches += [tally_metrics(tally, lowered.labels.exits) for tally in seen.batches if tally.frames]
     estimates = combine(measured, batches, scenario.spec.run.confidence)
     shares = np.array([estimates[f"exit_share.{name}"].value or 0.0 for name in lowered.labels.exits])
-    result = Result(
+    verdicts = judge(scenario.spec.requirements, estimates)
+    found = Measurement(
+        scenario, lowered, tuple(measured), estimates, bounds(lowered.plan, shares), verdicts, scenario.notes
+    )
+    return replace(found, notes=(*scenario.notes, *_notes(found, measured)))
+
+
+def _result(job: _Job, observations: list[Observation], log: IntArray | None) -> Result:
+    scenario, found = job.scenario, _measurement(job, observations)
+    return Result(
         scenario=scenario,
-        lowered=lowered,
+        lowered=job.lowered,
         engine=job.engine,
         seed=job.seed,
-        replications=tuple(measured),
-        estimates=estimates,
-        bounds=bounds(lowered.plan, shares),
-        verdicts=judge(scenario.spec.requirements, estimates),
-        notes=(),
+        replications=found.replications,
+        estimates=found.estimates,
+        bounds=found.bounds,
+        verdicts=found.verdicts,
+        notes=found.notes,
         records=tuple(o.frames for o in observations if o.frames is not None) if job.keep else None,
         log=log,
         provenance=provenance(
-            scenario.documents, scenario.files, _trace_digests(scenario), seed=job.seed, replications=len(observations)
+            scenario.documents, scenario.files, trace_digests(scenario), seed=job.seed, replications=len(observations)
         ),
     )
-    return replace(result, notes=(*scenario.notes, *_notes(result, measured)))
 
 
-def _servers(result: Result) -> list[int]:
+def _servers(result: Measurement) -> list[int]:
     """Servers of each resource that the plan uses, 0 for one that it does not."""
     plan = result.lowered.plan
     return [
@@ -184,7 +272,8 @@ def _servers(result: Result) -> list[int]:
     ]
 
 
-def _trace_digests(scenario: Scenario) -> dict[str, str]:
+def trace_digests(scenario: Scenario) -> dict[str, str]:
+    """Digest of each trace of a scenario's stream."""
     return {
         f"trace_{name}": hashlib.sha256(array.tobytes()).hexdigest()
         for name, array in scenario.traces._asdict().items()
@@ -192,7 +281,7 @@ def _trace_digests(scenario: Scenario) -> dict[str, str]:
     }
 
 
-def _notes(result: Result, measured: list[Replication]) -> list[str]:
+def _notes(result: Measurement, measured: list[Replication]) -> list[str]:
     """What the reader of this result should know."""
     notes = []
     scenario, limit = result.scenario, result.bounds.throughput_fps

@@ -12,6 +12,8 @@ LOG_ROWS_PER_NODE = 7
 LOG_ROWS_PER_FRAME = 4
 """Arrive, admit, drop, leave."""
 MIN_SLOTS = 16
+MIN_MEMORY = 1 << 16
+"""Numbers that memory begins with."""
 
 
 class Arena:
@@ -26,11 +28,16 @@ class Arena:
         What is simulated.
     log
         Keep an event log.
+    memory
+        Where to begin, if not in fresh memory; it is cleared.
     """
 
-    def __init__(self, plan: Plan, *, log: bool) -> None:
+    def __init__(self, plan: Plan, *, log: bool, memory: IntArray | None = None) -> None:
         self.plan = plan
-        self.m: IntArray = np.zeros(c.RUN_WIDTH, np.int64)
+        self.m: IntArray = np.zeros(MIN_MEMORY, np.int64) if memory is None else memory
+        if memory is not None:
+            memory[:] = 0
+        self._end = c.RUN_WIDTH
         self.slots: list[IntArray] = []
         self._capacity = {"slots": 0, "pending": 0, "records": 0, "log": 0, "noise": 0}
         self._place_rules(log)
@@ -38,15 +45,20 @@ class Arena:
         self._place_nodes()
 
     def allocate(self, size: int) -> int:
-        """Append ``size`` zeros and return their offset."""
-        offset = len(self.m)
-        self.m = np.concatenate([self.m, np.zeros(size, np.int64)])
+        """Set ``size`` zeros aside at the end and return their offset."""
+        offset = self._end
+        self._end += size
+        if self._end > len(self.m):
+            grown = np.zeros(max(2 * len(self.m), self._end), np.int64)
+            grown[:offset] = self.m[:offset]
+            self.m = grown
         return offset
 
     def place(self, values: IntArray) -> int:
-        """Append ``values``, flattened, and return their offset."""
-        offset = len(self.m)
-        self.m = np.concatenate([self.m, np.ascontiguousarray(values, np.int64).ravel()])
+        """Put ``values``, flattened, at the end and return their offset."""
+        flat = np.ascontiguousarray(values, np.int64).ravel()
+        offset = self.allocate(len(flat))
+        self.m[offset : self._end] = flat
         return offset
 
     def rows(self, begin: int, count: int, width: int) -> IntArray:
@@ -98,8 +110,8 @@ class Arena:
         counts = np.bincount(plan.server_resource, minlength=plan.n_resources)
         servers = np.zeros((plan.n_servers, c.SERVER_WIDTH), np.int64)
         resources = np.zeros((plan.n_resources, c.RES_WIDTH), np.int64)
-        first_server = len(self.m) + resources.size
-        first_resource = len(self.m)
+        first_server = self._end + resources.size
+        first_resource = self._end
         resources[:, c.RES_INDEX] = np.arange(plan.n_resources)
         resources[:, c.RES_GROUP] = plan.resource_group
         resources[:, c.RES_BIT] = plan.resource_bit
@@ -174,7 +186,7 @@ class Arena:
         capacity = min(max(MIN_SLOTS, 2 * self._capacity["slots"], need), plan.frames_in_flight)
         added = capacity - self._capacity["slots"]
         width = c.SLOT_WIDTH + plan.n_nodes * c.TASK_WIDTH + plan.n_exits
-        first = len(self.m)
+        first = self._end
         offsets = first + np.arange(added) * width
         block = np.zeros((added, width), np.int64)
         block[:, c.SLOT_NEXT_FREE] = np.append(offsets[1:], self.m[c.FREE_SLOT])

@@ -9,7 +9,7 @@ from eesim.engine.arena import Arena
 from eesim.engine.jit import WarmOnce
 from eesim.engine.kernel_counters import row_width, totals
 from eesim.engine.kernels import advance
-from eesim.engine.protocol import NO_MARKS, Counters
+from eesim.engine.protocol import NO_MARKS, Counters, Memory
 from eesim.errors import SimulationDeadlock
 from eesim.plan.plan import Draws, IntArray, Plan
 
@@ -28,15 +28,20 @@ class CompiledEngine:
         What to simulate.
     log
         Keep the event log (about four rows per task).
+    memory
+        Memory to use again. Records that fit are then handed out as views of it, not as copies: for callers that
+        simulate one point after the other and are done with the records of the last.
     """
 
-    def __init__(self, plan: Plan, *, log: bool = False) -> None:
-        self._arena = Arena(plan, log=log)
+    def __init__(self, plan: Plan, *, log: bool = False, memory: Memory | None = None) -> None:
+        self._arena = Arena(plan, log=log, memory=memory.arena if memory else None)
         self._plan = plan
         self._width = row_width(plan.n_nodes, plan.n_states, plan.n_resources)
         self._first = 0
         self._records: list[IntArray] = []
         self._log: list[IntArray] = []
+        self._buffer = memory.records if memory else np.empty((0, c.RECORD_WIDTH), np.int64)
+        self._taken = self._filled = 0
 
     def feed(self, draws: Draws, *, final: bool, marks: IntArray = NO_MARKS) -> list[Counters]:
         """Simulate up to the arrival of the last frame in ``draws``, or to the end; see `Engine.feed`."""
@@ -68,8 +73,14 @@ class CompiledEngine:
 
     def _collect(self) -> None:
         m, rows = self._arena.m, self._arena.rows
-        if m[c.N_RECORDS]:
-            self._records.append(rows(int(m[c.RECORDS]), int(m[c.N_RECORDS]), c.RECORD_WIDTH).copy())
+        count = int(m[c.N_RECORDS])
+        if count:
+            found = rows(int(m[c.RECORDS]), count, c.RECORD_WIDTH)
+            if not self._records and self._filled + count <= len(self._buffer):
+                self._buffer[self._filled : self._filled + count] = found
+                self._filled += count
+            else:
+                self._records.append(found.copy())
             m[c.N_RECORDS] = 0
         if m[c.N_LOG]:
             self._log.append(rows(int(m[c.LOG]), int(m[c.N_LOG]), c.LOG_WIDTH).copy())
@@ -87,10 +98,9 @@ class CompiledEngine:
 
     def take_records(self) -> IntArray:
         """Records of the frames that ended since the last call, in that order, (n, 8)."""
-        parts = self._records
-        out = parts[0] if len(parts) == 1 else np.concatenate([np.empty((0, c.RECORD_WIDTH), np.int64), *parts])
-        self._records = []
-        return out
+        parts = [self._buffer[self._taken : self._filled], *self._records]
+        self._records, self._taken = [], self._filled
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def take_log(self) -> IntArray:
         """Event log since the last call, (n, 5)."""

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from eesim.plan.plan import Draws, IntArray
+from eesim.plan.plan import RECORD_COLUMNS, Draws, IntArray
 
 NO_MARKS: IntArray = np.zeros(0, np.int64)
 
@@ -22,6 +22,20 @@ class Counters(NamedTuple):
     """(N,) service time of finished or stopped tasks whose frame did not need them."""
     blocked_ns: IntArray
     """(R,) time that servers of each resource spent blocked, the elapsed part included."""
+
+
+class Memory:
+    """Memory of an engine that is used again by the next one; not for two at a time.
+
+    Parameters
+    ----------
+    frames
+        Records to have room for; more go elsewhere.
+    """
+
+    def __init__(self, frames: int) -> None:
+        self.records: IntArray = np.zeros((frames, len(RECORD_COLUMNS)), np.int64)
+        self.arena: IntArray = np.zeros(1 << 17, np.int64)
 
 
 class Engine(Protocol):

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from eesim.base import IntArray
-from eesim.engine.protocol import Counters, Engine
+from eesim.engine.protocol import Counters, Engine, Memory
 from eesim.plan.plan import Draws, Plan
 
 EngineName = Literal["compiled", "reference"]
@@ -27,8 +27,8 @@ class Watcher(Protocol):
         ...
 
 
-def make_engine(name: EngineName, plan: Plan, *, log: bool = False) -> Engine:
-    """Return an engine for ``plan``; numba is imported only for the compiled one.
+def make_engine(name: EngineName, plan: Plan, *, log: bool = False, memory: Memory | None = None) -> Engine:
+    """Return an engine for ``plan``; numba is imported only for the compiled one, which alone uses ``memory``.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def make_engine(name: EngineName, plan: Plan, *, log: bool = False) -> Engine:
         return ReferenceEngine(plan, log=log)
     from eesim.engine.compiled import CompiledEngine
 
-    return CompiledEngine(plan, log=log)
+    return CompiledEngine(plan, log=log, memory=memory)
 
 
 def drive(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,13 +12,13 @@ from eesim.engine.kernel_tally import ARRIVAL, EXIT, FINISH, FRAME, QUEUEING, SE
 from eesim.engine.protocol import Counters
 from eesim.metrics.histogram import EXACT_LIMIT
 from eesim.metrics.statistics import mser5
-from eesim.metrics.tallies import latencies_in_order, tally_records
+from eesim.metrics.tallies import Workspace, latencies_in_order, tally_records
 from eesim.metrics.tally import PARTS, Tally
 from eesim.plan.plan import RECORD_COLUMNS
 
 __all__ = [
-    "ARRIVAL", "BATCHES", "EXIT", "FINISH", "FRAME", "PARTS", "QUEUEING", "SERVICE", "STATUS", "TRANSFER", "Observation",
-    "Observer", "Snapshot",
+    "ARRIVAL", "BATCHES", "EXIT", "FINISH", "FRAME", "PARTS", "QUEUEING", "SERVICE", "STATUS", "TRANSFER",
+    "Observation", "Observer", "Snapshot",
 ]  # fmt: skip
 
 PILOT_FRAMES = 1 << 17
@@ -68,6 +69,8 @@ class Observer:
         Tally `BATCHES` batches, too: the only replication needs them for its intervals.
     step
         Frames between snapshots: an automatic warm-up ends at one of them.
+    workspace
+        Memory to use again; what `finish` returns is then good until it is.
     """
 
     def __init__(
@@ -80,10 +83,12 @@ class Observer:
         keep: bool,
         batches: bool,
         step: int = 1,
+        workspace: Workspace | None = None,
     ) -> None:
         self._n_frames = n_frames
         self._step = step
         self._keep = keep
+        self._workspace = workspace
         self._batches = BATCHES if batches else 0
         self._n_exits = n_exits
         self._deadline_ns = deadline_ns
@@ -116,10 +121,10 @@ class Observer:
         if self._pilot_size >= PILOT_FRAMES:
             seen = np.concatenate([NOTHING, *self._pilot])
             self._pilot = []
-            self._decide(seen[:PILOT_FRAMES])
+            self._decide([seen[:PILOT_FRAMES]])
             self._count(seen)
 
-    def _decide(self, pilot: IntArray) -> None:
+    def _decide(self, pilot: Sequence[IntArray]) -> None:
         """Find the warm-up on frames that ended first, and round it up to where a snapshot is taken."""
         frames, latency = latencies_in_order(pilot, self._n_frames)
         cut = mser5(latency)
@@ -136,7 +141,7 @@ class Observer:
         for b in np.unique(batch):
             self._batch_tallies[b].add(measured[batch == b])
 
-    def _count_all(self, records: IntArray) -> None:
+    def _count_all(self, records: Sequence[IntArray]) -> None:
         """Find the warm-up of a run that is short enough to be looked at as a whole, and count the rest of it."""
         if self._cut is None:
             self._decide(records)
@@ -147,18 +152,21 @@ class Observer:
             n_exits=self._n_exits,
             deadline_ns=self._deadline_ns,
             n_batches=self._batches,
+            workspace=self._workspace,
         )
 
     def finish(self, counters: Counters) -> Observation:
         """The run is over."""
-        kept = self._kept[0] if len(self._kept) == 1 else np.concatenate([NOTHING, *self._kept])
         if self._at_once:
-            self._count_all(kept)
+            self._count_all(self._kept)
         elif self._cut is None:
             seen = np.concatenate([NOTHING, *self._pilot])
-            self._decide(seen[:PILOT_FRAMES])
+            self._decide([seen[:PILOT_FRAMES]])
             self._count(seen)
         cut = self._cut or 0
         begin = max((s for s in self._snapshots if s.frame <= cut), key=lambda s: s.frame)
-        frames = kept[np.argsort(kept[:, FRAME], kind="stable")] if self._keep else None
+        frames = None
+        if self._keep:
+            frames = np.concatenate([NOTHING, *self._kept])
+            frames = frames[np.argsort(frames[:, FRAME], kind="stable")]
         return Observation(cut, self._tally, self._batch_tallies, begin.counters, counters, frames)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from eesim.metrics.energy import TERMS, energy_of, per_resource, window
-from eesim.metrics.observe import PARTS, Observation, Tally
+from eesim.metrics.observe import Observation
+from eesim.metrics.tally import PARTS, Tally
 from eesim.plan.lower import Labels
 from eesim.plan.plan import Plan
 

@@ -191,7 +191,8 @@ def _from_batches(
     values: Sequence[float], names: Sequence[str], batches: Sequence[dict[str, float]], confidence: float
 ) -> list[Estimate]:
     """Each value with the half-width that the means of its batches give it, if two or more have one."""
-    told = [i for i, name in enumerate(names) if any(name in batch for batch in batches)]
+    known = set[str]().union(*batches)
+    told = [i for i, name in enumerate(names) if name in known]
     around = dict(
         zip(told, t_intervals([[b.get(names[i], NAN) for b in batches] for i in told], confidence), strict=True)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -14,24 +15,45 @@ from eesim.metrics.tally import Tally
 NO_DEADLINE = np.iinfo(np.int64).max
 
 
-def latencies_in_order(records: IntArray, n_frames: int) -> tuple[IntArray, IntArray]:
-    """Frames that answered, ascending, and their latencies, ns."""
-    size = min(n_frames, int(records[:, k.FRAME].max(initial=-1)) + 1)
+class Workspace:
+    """Memory for `tally_records` that is used again; what it returns lies there.
+
+    Parameters
+    ----------
+    frames
+        Frames to have room for.
+    """
+
+    def __init__(self, frames: int) -> None:
+        self.rows: IntArray = np.zeros((6, frames), np.int64)
+
+
+def latencies_in_order(records: Sequence[IntArray], n_frames: int) -> tuple[IntArray, IntArray]:
+    """Frames that answered, ascending, and their latencies, ns; ``records`` as for `tally_records`."""
+    size = min(n_frames, 1 + max((int(part[:, k.FRAME].max()) for part in records if len(part)), default=-1))
     latency = np.full(size, -1, np.int64)
-    k.scatter(records, latency)
+    for part in records:
+        k.scatter(part, latency)
     frames = np.flatnonzero(latency >= 0)
     return frames, latency[frames] if len(frames) < size else latency
 
 
 def tally_records(
-    records: IntArray, *, cut: int, n_frames: int, n_exits: int, deadline_ns: int | None, n_batches: int
+    records: Sequence[IntArray],
+    *,
+    cut: int,
+    n_frames: int,
+    n_exits: int,
+    deadline_ns: int | None,
+    n_batches: int,
+    workspace: Workspace | None = None,
 ) -> tuple[Tally, list[Tally]]:
     """Count the frames from ``cut`` on.
 
     Parameters
     ----------
     records
-        (F, 8) records in the order in which frames ended.
+        Parts of the (F, 8) records, in the order in which frames ended.
     cut
         First frame that counts.
     n_frames
@@ -42,6 +64,8 @@ def tally_records(
         Deadline, if there is one.
     n_batches
         Batches of consecutive frames to tally, too; 0 for none.
+    workspace
+        Memory to use again.
 
     Returns
     -------
@@ -51,15 +75,20 @@ def tally_records(
     rows = max(n_batches, 1)
     sums = np.zeros((rows, k.SUMS_WIDTH), np.int64)
     by_group = np.zeros((rows * n_exits, 2), np.int64)
-    latency, group = np.empty((2, len(records)), np.int64)
+    size = sum(map(len, records))
+    fits = workspace is not None and size <= workspace.rows.shape[1]
+    space = workspace.rows if fits and workspace is not None else np.empty((6, size), np.int64)
+    latency, group = space[0], space[1]
     deadline = NO_DEADLINE if deadline_ns is None else deadline_ns
-    found = k.count(records, cut, max(n_frames - cut, 1), deadline, n_exits, sums, by_group, latency, group)
+    span, found = max(n_frames - cut, 1), 0
+    for part in records:
+        found += k.count(part, cut, span, deadline, n_exits, sums, by_group, latency[found:], group[found:])
     whole = _whole(sums)
     grouped = by_group.reshape(rows, n_exits, 2)
-    in_order, group_in_order = _sorted(latency[:found], group[:found], len(by_group))
+    in_order, group_in_order = _sorted(latency[:found], group[:found], len(by_group), space[2])
     sizes = [by_group[:, 0], grouped[:, :, 0].sum(axis=1), grouped[:, :, 0].sum(axis=0)]
     starts = [np.concatenate([[0], np.cumsum(size)]) for size in sizes]
-    parts = np.empty((3, found), np.int64)
+    parts = [row[:found] for row in space[3:]]
     k.deal(in_order, group_in_order, n_exits, *(start[:-1].copy() for start in starts), *parts)
     groups, batches, exits = (
         [part[a:b] for a, b in pairwise(start.tolist())] for part, start in zip(parts, starts, strict=True)
@@ -87,13 +116,14 @@ def _whole(sums: IntArray) -> list[int]:
     return out
 
 
-def _sorted(latency: IntArray, group: IntArray, n_groups: int) -> tuple[IntArray, IntArray]:
-    """Latencies ascending, each with its group; packed into one number where both fit."""
+def _sorted(latency: IntArray, group: IntArray, n_groups: int, space: IntArray) -> tuple[IntArray, IntArray]:
+    """Latencies ascending, each with its group; packed into one number where both fit. May change its arguments."""
     bits = max(n_groups - 1, 1).bit_length()
     if len(latency) and int(latency.max()) >> (62 - bits):
         order = np.argsort(latency, kind="stable")
         return latency[order], group[order]
-    packed = latency << bits
+    packed = space[: len(latency)]
+    np.left_shift(latency, bits, out=packed)
     packed |= group
     packed.sort()
-    return packed >> bits, packed & ((1 << bits) - 1)
+    return np.right_shift(packed, bits, out=latency), np.bitwise_and(packed, (1 << bits) - 1, out=group)

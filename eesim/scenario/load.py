@@ -19,6 +19,7 @@ from eesim.mapping.policy import PRESETS, Policy, PolicyChange, resolve_policy
 from eesim.overrides import Override, apply_overrides, parse_overrides
 from eesim.scenario.checks import notes_of, short_traces, stream_problems, unprofiled, unroutable
 from eesim.scenario.library import find_board, find_network, shown
+from eesim.scenario.shared import Part, Shared
 from eesim.scenario.spec import ScenarioSpec
 from eesim.spec import Spec, validate_document
 from eesim.wording import DataPath
@@ -160,8 +161,17 @@ def _steps(key: str) -> DataPath:
     return tuple(int(step) if re.fullmatch("[0-9]{1,9}", step) else step for step in key.split("."))
 
 
-def resolve(document: Document, beside: Path) -> Scenario:
+def resolve(document: Document, beside: Path, shared: Shared | None = None) -> Scenario:
     """Check a scenario document and everything that it refers to.
+
+    Parameters
+    ----------
+    document
+        The scenario.
+    beside
+        Folder that names and paths are relative to.
+    shared
+        What scenarios that were resolved before had in common with this one.
 
     Raises
     ------
@@ -169,29 +179,32 @@ def resolve(document: Document, beside: Path) -> Scenario:
         If anything is wrong, with everything that is.
     """
     collect = Collector()
+    shared = Shared() if shared is None else shared
     spec = collect.attempt(lambda: validate_document(ScenarioSpec, document))
-    board_file, board_doc = _referenced(document, "board", find_board, beside, collect)
-    network_file, network_doc = _referenced(document, "network", find_network, beside, collect)
-    board = collect.attempt(lambda: validate_document(Board, board_doc)) if board_doc else None
-    network = collect.attempt(lambda: validate_document(Network, network_doc)) if network_doc else None
+    board_file, board_part = _referenced(document, "board", find_board, beside, collect, shared)
+    network_file, network_part = _referenced(document, "network", find_network, beside, collect, shared)
+    board = collect.attempt(lambda: shared.checked(Board, board_part)) if board_part else None
+    network = collect.attempt(lambda: shared.checked(Network, network_part)) if network_part else None
     policy = _policy(document, spec, collect)
     # A board that is wrong only in what the scenario changes still tells which PEs there are.
-    stand_in = board or (_quietly(Board, load_document(board_file)) if board_file and board_doc else None)
+    stand_in = board or (_quietly(Board, load_document(board_file)) if board_file and board_part else None)
     mapping = _mapping(document, spec, stand_in, network, collect)
     if spec is None or board is None or network is None or board_file is None or network_file is None:
         collect.raise_any()
         raise AssertionError("a part is missing, but nothing is wrong")
+    assert board_part is not None
+    assert network_part is not None
     name = document.get(("profile",))
     profile_file = beside / name if name else board_file.parent / "profiles" / f"{network.name}.yaml"
-    profile_doc = collect.attempt(lambda: _profile_document(document, profile_file, board, network))
-    profile = collect.attempt(lambda: _profile(profile_doc, board, network)) if profile_doc else None
+    profile_doc = collect.attempt(lambda: _profile_document(document, profile_file, board, network, shared))
+    profile = collect.attempt(lambda: shared.profile(profile_doc, board, network)) if profile_doc else None
     collect.problems += stream_problems(document, spec, network, policy)
     if mapping is not None:
         if profile is not None:
             collect.problems += unprofiled(document, spec.mapping, board, network, profile, mapping)
         if spec.physics.transfers:
             collect.problems += unroutable(document, board, network, mapping)
-    traces = collect.attempt(lambda: _traces(spec, beside, network, policy))
+    traces = collect.attempt(lambda: _traces(spec, beside, network, policy, shared))
     if traces is not None:
         collect.problems += short_traces(document, spec, traces)
     collect.raise_any()
@@ -209,8 +222,8 @@ def resolve(document: Document, beside: Path) -> Scenario:
             key: part.data if part else {}
             for key, part in (
                 ("scenario", document),
-                ("board", board_doc),
-                ("network", network_doc),
+                ("board", board_part.document),
+                ("network", network_part.document),
                 ("profile", profile_doc),
             )
         },
@@ -270,42 +283,28 @@ def _referenced(
     find: Callable[[str, Path, Problem], Path],
     beside: Path,
     collect: Collector,
-) -> tuple[Path | None, Document | None]:
-    """Return file and document of a board or network that is named, or named with changes."""
+    shared: Shared,
+) -> tuple[Path | None, Part | None]:
+    """Return file and content of a board or network that is named, or named with changes."""
     written = document.get((key,))
     name = written.get("extends") if isinstance(written, dict) else written
     if not isinstance(name, str):
         return None, None
     path = (key, "extends") if isinstance(written, dict) else (key,)
-    file = collect.attempt(lambda: find(name, beside, document.problem(path, "")))
+    file = collect.attempt(lambda: shared.file(find, name, beside, document.problem(path, "")))
     if file is None:
         return None, None
-    base = collect.attempt(lambda: load_document(file))
-    if base is None:
-        return file, None
-    if isinstance(written, dict):
-        base = base.merged(document.sub((key,)).without("extends"))
-    return file, base
+    changes = document.sub((key,)).without("extends") if isinstance(written, dict) else None
+    return file, collect.attempt(lambda: shared.part(file, changes))
 
 
-def _profile_document(document: Document, file: Path, board: Board, network: Network) -> Document:
-    if not file.is_file():
+def _profile_document(document: Document, file: Path, board: Board, network: Network, shared: Shared) -> Document:
+    if shared.is_missing(file):
         message = f"board {board.name} has no profile of network {network.name} ({file})"
         raise InputError([document.problem(("network",), message)])
-    return load_document(file)
+    return shared.document(file)
 
 
-def _profile(document: Document, board: Board, network: Network) -> Profile:
-    profile = validate_document(Profile, document)
-    found = profile.findings(board, network.name, network.segment_names)
-    if found:
-        raise InputError(document.problem(*finding) for finding in found)
-    return profile
-
-
-def _traces(spec: ScenarioSpec, beside: Path, network: Network, policy: Policy | None) -> Traces:
-    # Imported here: reading tables needs pandas, and most scenarios have no files to read.
-    from eesim.workload.traces import read_traces
-
+def _traces(spec: ScenarioSpec, beside: Path, network: Network, policy: Policy | None, shared: Shared) -> Traces:
     confident = policy is not None and policy.exit_order == "first_confident"
-    return read_traces(spec.stream, beside, network.exit_names, need_confident=confident)
+    return shared.traces(spec.stream, beside, network.exit_names, need_confident=confident)

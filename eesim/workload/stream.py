@@ -6,9 +6,9 @@ changes what is drawn, so two scenarios that differ elsewhere see the same frame
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -88,31 +88,115 @@ class Stream:
     traces: Traces
     n_segments: int
 
-    def blocks(self, n_frames: int, *, seed: int, replication: int) -> Iterator[Frames]:
-        """Draw ``n_frames`` frames of one replication, in blocks of at most `BLOCK_FRAMES`."""
-        arrivals = ArrivalSampler(self.spec.arrivals, _rng(seed, replication, "arrivals"), self.traces.arrival_ns)
-        exits = ExitSampler(self.spec.exits, _rng(seed, replication, "exits"), self.traces.exit)
-        noise_rng = _rng(seed, replication, "noise")
-        for begin in range(0, n_frames, BLOCK_FRAMES):
-            count = min(BLOCK_FRAMES, n_frames - begin)
-            yield Frames(
-                arrivals.draw(count),
-                exits.draw(count),
-                self.traces.confident[begin : begin + count],
-                self._noise(noise_rng, count),
-            )
+    def blocks(
+        self, n_frames: int, *, seed: int, replication: int, drawn: DrawnBefore | None = None
+    ) -> Iterator[Frames]:
+        """Draw ``n_frames`` frames of one replication, in blocks of at most `BLOCK_FRAMES`.
 
-    def _noise(self, rng: np.random.Generator, count: int) -> IntArray:
-        shape = (count, self.n_segments)
-        match self.spec.noise:
+        Parameters
+        ----------
+        n_frames, seed, replication
+            What to draw.
+        drawn
+            What other streams drew before: parts that are the same are taken from there. Not to be changed.
+        """
+        drawn = DrawnBefore(0) if drawn is None else drawn
+        sizes = [min(BLOCK_FRAMES, n_frames - begin) for begin in range(0, n_frames, BLOCK_FRAMES)]
+        which = n_frames, seed, replication
+        arrivals = drawn.part(
+            ("arrivals", repr(self.spec.arrivals), id(self.traces.arrival_ns), *which),
+            lambda: ArrivalSampler(self.spec.arrivals, _rng(seed, replication, "arrivals"), self.traces.arrival_ns),
+            sizes,
+        )
+        exits = drawn.part(
+            ("exits", _without_accuracy(self.spec.exits), id(self.traces.exit), *which),
+            lambda: ExitSampler(self.spec.exits, _rng(seed, replication, "exits"), self.traces.exit),
+            sizes,
+        )
+        noise = drawn.part(
+            ("noise", repr(self.spec.noise), self.n_segments, *which),
+            lambda: NoiseSampler(self.spec.noise, _rng(seed, replication, "noise"), self.n_segments),
+            sizes,
+        )
+        begin = 0
+        for size, arrival_ns, exit_, noise_ppm in zip(sizes, arrivals, exits, noise, strict=True):
+            yield Frames(arrival_ns, exit_, self.traces.confident[begin : begin + size], noise_ppm)
+            begin += size
+
+
+class NoiseSampler:
+    """Draws one replication's noise, block after block.
+
+    Parameters
+    ----------
+    model
+        What to draw; None for nothing.
+    rng
+        Random stream of this replication's noise.
+    n_segments
+        Segments of the network.
+    """
+
+    def __init__(self, model: Exponential | Lognormal | None, rng: np.random.Generator, n_segments: int) -> None:
+        self._model = model
+        self._rng = rng
+        self._n_segments = n_segments
+
+    def draw(self, count: int) -> IntArray:
+        """Return the factors of the next ``count`` frames on each segment's time, ppm."""
+        shape = (count, self._n_segments)
+        match self._model:
             case Exponential():
-                factor = rng.exponential(1.0, shape)
+                factor = self._rng.exponential(1.0, shape)
             case Lognormal(cv=cv):
                 sigma = np.sqrt(np.log1p(cv * cv))
-                factor = rng.lognormal(-sigma * sigma / 2, sigma, shape)
+                factor = self._rng.lognormal(-sigma * sigma / 2, sigma, shape)
             case _:
-                return np.zeros((0, self.n_segments), np.int64)
+                return np.zeros((0, self._n_segments), np.int64)
         return np.rint(factor * FULL_SPEED).astype(np.int64)
+
+
+class Sampler(Protocol):
+    """Draws blocks of one replication's stream in order."""
+
+    def draw(self, count: int) -> IntArray:
+        """Return what the next ``count`` frames get."""
+        ...
+
+
+class DrawnBefore:
+    """Parts of streams that were drawn, for those who draw the same again (common random numbers across points).
+
+    Parameters
+    ----------
+    limit_bytes
+        How much to keep; what was drawn first goes first. With 0 nothing is kept, and blocks are drawn one by one.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._kept: dict[Hashable, list[IntArray]] = {}
+        self._size = 0
+
+    def part(self, key: Hashable, make: Callable[[], Sampler], sizes: Sequence[int]) -> Iterable[IntArray]:
+        """Return the blocks of a part of a stream."""
+        if not self._limit:
+            sampler = make()
+            return (sampler.draw(size) for size in sizes)
+        known = self._kept.get(key)
+        if known is None:
+            sampler = make()
+            known = [sampler.draw(size) for size in sizes]
+            self._kept[key] = known
+            self._size += sum(block.nbytes for block in known)
+            while self._size > self._limit and len(self._kept) > 1:
+                self._size -= sum(block.nbytes for block in self._kept.pop(next(iter(self._kept))))
+        return known
+
+
+def _without_accuracy(exits: Exits) -> str:
+    """What an exit model draws: how often its answers are right has no part in it."""
+    return repr({key: value for key, value in exits if key != "accuracy"})
 
 
 def _rng(seed: int, replication: int, purpose: str) -> np.random.Generator:
