@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import overload
+
 import numpy as np
 
 from eesim.engine import layout as c
@@ -43,7 +46,7 @@ class CompiledEngine:
         self._buffer = memory.records if memory else np.empty((0, c.RECORD_WIDTH), np.int64)
         self._taken = self._filled = 0
 
-    def feed(self, draws: Draws, *, final: bool, marks: IntArray = NO_MARKS) -> list[Counters]:
+    def feed(self, draws: Draws, *, final: bool, marks: IntArray = NO_MARKS) -> Sequence[Counters]:
         """Simulate up to the arrival of the last frame in ``draws``, or to the end; see `Engine.feed`."""
         total = len(draws.arrival_ns)
         rows = np.empty((len(marks), self._width), np.int64)
@@ -54,7 +57,7 @@ class CompiledEngine:
             upto = int(np.searchsorted(marks, self._first + end - begin, side="right"))
             self._advance(part, final and end == total, marks[done:upto], rows[done:upto])
             done = upto
-        return [self._counters(row) for row in rows]
+        return _Totals(rows, self._plan.n_nodes, self._plan.n_states)
 
     def _advance(self, draws: Draws, final: bool, marks: IntArray, rows: IntArray) -> None:
         frames, arena = len(draws.arrival_ns), self._arena
@@ -112,9 +115,36 @@ class CompiledEngine:
         """Totals up to now, the elapsed part of what is under way included."""
         row = np.empty(self._width, np.int64)
         totals(self._arena.m, row)
-        return self._counters(row)
+        return _Totals(row[None], self._plan.n_nodes, self._plan.n_states)[0]
 
-    def _counters(self, row: IntArray) -> Counters:
-        n, v = self._plan.n_nodes, self._plan.n_states
+
+class _Totals(Sequence[Counters]):
+    """Rows of totals that become `Counters` when they are looked at: most never are.
+
+    Parameters
+    ----------
+    rows
+        (M, W) totals as `eesim.engine.kernel_counters` writes them.
+    n_nodes, n_states
+        Sizes of the plan.
+    """
+
+    def __init__(self, rows: IntArray, n_nodes: int, n_states: int) -> None:
+        self._rows = rows
+        self._shape = n_nodes, n_states
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Counters: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Counters]: ...
+
+    def __getitem__(self, index: int | slice) -> Counters | list[Counters]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        row, (n, v) = self._rows[index], self._shape
         busy, wasted = row[1 : 1 + n * v].reshape(n, v), row[1 + n * v : 1 + n * v + n]
         return Counters(int(row[0]), busy, wasted, row[1 + n * v + n :])

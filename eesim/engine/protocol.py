@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -46,7 +47,7 @@ class Engine(Protocol):
     never changes a result.
     """
 
-    def feed(self, draws: Draws, *, final: bool, marks: IntArray = NO_MARKS) -> list[Counters]:
+    def feed(self, draws: Draws, *, final: bool, marks: IntArray = NO_MARKS) -> Sequence[Counters]:
         """Simulate up to the arrival of the last frame in ``draws``, or to the end.
 
         Parameters
@@ -60,7 +61,7 @@ class Engine(Protocol):
 
         Returns
         -------
-        list of Counters
+        sequence of Counters
             Totals at each mark: when that many frames had arrived.
 
         Raises

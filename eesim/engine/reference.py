@@ -8,6 +8,7 @@ answer, drop, close, settle. The laws that every run must keep are checked as it
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from functools import partial
 
 from eesim.engine import invariants
@@ -69,7 +70,7 @@ class ReferenceEngine:
 
     # -- the interface ---------------------------------------------------------------------------------
 
-    def feed(self, draws: Draws, *, final: bool, marks: IntArray = NO_MARKS) -> list[Counters]:
+    def feed(self, draws: Draws, *, final: bool, marks: IntArray = NO_MARKS) -> Sequence[Counters]:
         """Simulate up to the arrival of the last frame in ``draws``, or to the end; see `Engine.feed`."""
         found = []
         begin = 0

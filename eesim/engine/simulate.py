@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -18,8 +18,8 @@ ENGINES: tuple[EngineName, ...] = ("compiled", "reference")
 class Watcher(Protocol):
     """What follows a run (see `eesim.metrics.observe.Observer`)."""
 
-    def snapshot(self, frame: int, counters: Counters) -> None:
-        """``frame`` frames have arrived."""
+    def snapshots(self, frames: IntArray, totals: Sequence[Counters]) -> None:
+        """So many frames have arrived; these were the totals each time."""
         ...
 
     def add(self, records: IntArray) -> None:
@@ -77,7 +77,7 @@ def drive(
     Counters
         Totals at the end.
     """
-    watcher.snapshot(0, engine.counters())
+    watcher.snapshots(np.zeros(1, np.int64), [engine.counters()])
     fed = width = 0
     for block in blocks:
         width = block.noise_ppm.shape[1]
@@ -85,9 +85,7 @@ def drive(
         marks = np.arange(begin // step * step + step, fed + 1, step, dtype=np.int64)
         if begin < stop_at <= fed:
             marks = np.union1d(marks, [stop_at])
-        totals = engine.feed(block, final=False, marks=marks)
-        for frame, counters in zip(marks.tolist(), totals, strict=True):
-            watcher.snapshot(frame, counters)
+        watcher.snapshots(marks, engine.feed(block, final=False, marks=marks))
         watcher.add(engine.take_records())
         if progress is not None:
             progress(fed - begin)

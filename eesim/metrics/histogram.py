@@ -8,6 +8,8 @@ of its bin is off by at most 0.05 %. The sum, smallest and largest value are alw
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,6 +31,30 @@ def _bins(values: IntArray) -> IntArray:
     # frexp rounds values above 2^53 and may report one bit too many.
     shift = np.where(values >> shift < _SUB, np.maximum(shift - 1, 0), shift)
     return np.asarray((values >> shift) + shift * _SUB, np.int64)
+
+
+def rank_of(share: float, n: int) -> int:
+    """Rank, from 1, of the quantile of ``n`` values: the smallest that at least ``share`` of them do not exceed."""
+    return max(math.ceil(share * n - 1e-9), 1)
+
+
+class Summary(NamedTuple):
+    """What is known of values that are not kept; offers what `Histogram` does, for some quantiles."""
+
+    n: int
+    total: int
+    largest: int
+    quantiles: Mapping[float, float]
+    is_exact: bool = True
+
+    @property
+    def mean(self) -> float:
+        """Exact mean; nan if empty."""
+        return self.total / self.n if self.n else float("nan")
+
+    def quantile(self, share: float) -> float:
+        """One of the quantiles that were asked for beforehand; nan if empty."""
+        return self.quantiles[share] if self.n else float("nan")
 
 
 class Histogram:
@@ -74,17 +100,6 @@ class Histogram:
         else:
             self._count(values)
 
-    def add_sorted(self, values: IntArray, total: int) -> None:
-        """Take the first values, which are ascending and add up to ``total``."""
-        if self.n or len(values) > self._limit:
-            self.add(values)
-            return
-        self.n, self.total = len(values), total
-        if self.n:
-            self.smallest, self.largest = int(values[0]), int(values[-1])
-            self._kept = [values]
-            self._sorted = values
-
     def _count(self, values: IntArray) -> None:
         assert self._counts is not None
         more = np.bincount(_bins(values), minlength=len(self._counts))
@@ -100,7 +115,7 @@ class Histogram:
         """Smallest value that at least ``share`` of the values do not exceed; nan if empty."""
         if not self.n:
             return float("nan")
-        rank = max(math.ceil(share * self.n - 1e-9), 1)
+        rank = rank_of(share, self.n)
         if self._counts is None:
             if self._sorted is None:
                 self._sorted = np.sort(np.concatenate(self._kept))

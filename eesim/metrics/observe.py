@@ -18,7 +18,7 @@ from eesim.plan.plan import RECORD_COLUMNS
 
 __all__ = [
     "ARRIVAL", "BATCHES", "EXIT", "FINISH", "FRAME", "PARTS", "QUEUEING", "SERVICE", "STATUS", "TRANSFER",
-    "Observation", "Observer", "Snapshot",
+    "Observation", "Observer",
 ]  # fmt: skip
 
 PILOT_FRAMES = 1 << 17
@@ -28,13 +28,6 @@ BATCHES = 20
 """Batches of consecutive frames that give a single replication its intervals."""
 
 NOTHING: IntArray = np.zeros((0, len(RECORD_COLUMNS)), np.int64)
-
-
-class Snapshot(NamedTuple):
-    """Counters when ``frame`` frames had arrived."""
-
-    frame: int
-    counters: Counters
 
 
 class Observation(NamedTuple):
@@ -97,15 +90,20 @@ class Observer:
         self._pilot: list[IntArray] = []
         self._pilot_size = 0
         self._cut: int | None = None if warmup == "auto" else 0 if warmup == "none" else int(warmup)
-        self._snapshots: list[Snapshot] = []
+        self._snapshots: list[tuple[IntArray, Sequence[Counters]]] = []
         limit = EXACT_LIMIT // BATCHES
         self._tally = Tally(n_exits, deadline_ns)
         self._batch_tallies = [Tally(n_exits, deadline_ns, limit) for _ in range(self._batches)]
 
-    def snapshot(self, frame: int, counters: Counters) -> None:
-        """Note the totals when ``frame`` frames have arrived; a warm-up can end at any of these."""
-        if self._cut is None or frame <= self._cut or not self._snapshots:
-            self._snapshots.append(Snapshot(frame, counters))
+    def snapshots(self, frames: IntArray, totals: Sequence[Counters]) -> None:
+        """Note the totals when so many frames have arrived; a warm-up can end at any of these."""
+        if len(frames):
+            self._snapshots.append((frames, totals))
+
+    def _totals_at(self, cut: int) -> Counters:
+        """Totals at the last snapshot that is not later than ``cut``."""
+        frames, totals = max((s for s in self._snapshots if s[0][0] <= cut), key=lambda s: int(s[0][0]))
+        return totals[int(np.searchsorted(frames, cut, side="right")) - 1]
 
     def add(self, records: IntArray) -> None:
         """Take the records of frames that ended, in that order."""
@@ -145,7 +143,7 @@ class Observer:
         """Find the warm-up of a run that is short enough to be looked at as a whole, and count the rest of it."""
         if self._cut is None:
             self._decide(records)
-        self._tally, self._batch_tallies = tally_records(
+        found = tally_records(
             records,
             cut=self._cut or 0,
             n_frames=self._n_frames,
@@ -154,6 +152,11 @@ class Observer:
             n_batches=self._batches,
             workspace=self._workspace,
         )
+        if found is None:
+            for part in records:
+                self._count(part)
+        else:
+            self._tally, self._batch_tallies = found
 
     def finish(self, counters: Counters) -> Observation:
         """The run is over."""
@@ -164,9 +167,8 @@ class Observer:
             self._decide([seen[:PILOT_FRAMES]])
             self._count(seen)
         cut = self._cut or 0
-        begin = max((s for s in self._snapshots if s.frame <= cut), key=lambda s: s.frame)
         frames = None
         if self._keep:
             frames = np.concatenate([NOTHING, *self._kept])
             frames = frames[np.argsort(frames[:, FRAME], kind="stable")]
-        return Observation(cut, self._tally, self._batch_tallies, begin.counters, counters, frames)
+        return Observation(cut, self._tally, self._batch_tallies, self._totals_at(cut), counters, frames)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from eesim.base import IntArray
 from eesim.engine import kernel_tally as k
-from eesim.metrics.histogram import EXACT_LIMIT
+from eesim.metrics.histogram import Summary, rank_of
 from eesim.metrics.tally import Tally
+
+SHARES = (0.50, 0.90, 0.95, 0.99)
+EXIT_SHARE = 0.99
+"""Quantiles that are found of all latencies, and of those at each exit."""
 
 NO_DEADLINE = np.iinfo(np.int64).max
 
@@ -25,17 +28,18 @@ class Workspace:
     """
 
     def __init__(self, frames: int) -> None:
-        self.rows: IntArray = np.zeros((6, frames), np.int64)
+        self.packed: IntArray = np.zeros(frames, np.int64)
 
 
 def latencies_in_order(records: Sequence[IntArray], n_frames: int) -> tuple[IntArray, IntArray]:
     """Frames that answered, ascending, and their latencies, ns; ``records`` as for `tally_records`."""
     size = min(n_frames, 1 + max((int(part[:, k.FRAME].max()) for part in records if len(part)), default=-1))
     latency = np.full(size, -1, np.int64)
-    for part in records:
-        k.scatter(part, latency)
+    found = sum(k.scatter(part, latency) for part in records)
+    if found == size:
+        return np.arange(size, dtype=np.int64), latency
     frames = np.flatnonzero(latency >= 0)
-    return frames, latency[frames] if len(frames) < size else latency
+    return frames, latency[frames]
 
 
 def tally_records(
@@ -47,7 +51,7 @@ def tally_records(
     deadline_ns: int | None,
     n_batches: int,
     workspace: Workspace | None = None,
-) -> tuple[Tally, list[Tally]]:
+) -> tuple[Tally, list[Tally]] | None:
     """Count the frames from ``cut`` on.
 
     Parameters
@@ -70,60 +74,66 @@ def tally_records(
     Returns
     -------
     Tally, list of Tally
-        Of all frames, and of each batch.
+        Of all frames, and of each batch; None if a latency is too long to be counted here (days).
     """
     rows = max(n_batches, 1)
     sums = np.zeros((rows, k.SUMS_WIDTH), np.int64)
     by_group = np.zeros((rows * n_exits, 2), np.int64)
     size = sum(map(len, records))
-    fits = workspace is not None and size <= workspace.rows.shape[1]
-    space = workspace.rows if fits and workspace is not None else np.empty((6, size), np.int64)
-    latency, group = space[0], space[1]
+    fits = workspace is not None and size <= len(workspace.packed)
+    packed = workspace.packed if fits and workspace is not None else np.empty(size, np.int64)
     deadline = NO_DEADLINE if deadline_ns is None else deadline_ns
+    bits = (rows - 1).bit_length(), (n_exits - 1).bit_length()
     span, found = max(n_frames - cut, 1), 0
     for part in records:
-        found += k.count(part, cut, span, deadline, n_exits, sums, by_group, latency[found:], group[found:])
+        more = k.count(part, cut, span, deadline, n_exits, sums, by_group, packed[found:], *bits)
+        if more < 0:
+            return None
+        found += more
+    packed = packed[:found]
+    packed.sort()
     whole = _whole(sums)
     grouped = by_group.reshape(rows, n_exits, 2)
-    in_order, group_in_order = _sorted(latency[:found], group[:found], len(by_group), space[2])
-    sizes = [by_group[:, 0], grouped[:, :, 0].sum(axis=1), grouped[:, :, 0].sum(axis=0)]
-    starts = [np.concatenate([[0], np.cumsum(size)]) for size in sizes]
-    parts = [row[:found] for row in space[3:]]
-    k.deal(in_order, group_in_order, n_exits, *(start[:-1].copy() for start in starts), *parts)
-    groups, batches, exits = (
-        [part[a:b] for a, b in pairwise(start.tolist())] for part, start in zip(parts, starts, strict=True)
-    )
-    totals = grouped[:, :, 1].tolist()
-    total = Tally.of(
-        n_exits, deadline_ns, whole, in_order, exits, [sum(column) for column in zip(*totals, strict=True)]
-    )
+    counts = np.concatenate([grouped, grouped.sum(axis=0)[None]])
+    answers, of_exits = sums[:, k.N_ANSWERED].tolist(), counts[:, :, 0].tolist()
+    ranks = np.array([[rank_of(share, n) if n else 0 for share in SHARES] for n in answers], np.int64)
+    exit_ranks = np.array([[rank_of(EXIT_SHARE, n) if n else 0 for n in row] for row in of_exits], np.int64)
+    quantiles, exit_quantiles = np.zeros_like(ranks), np.zeros_like(exit_ranks)
+    seen = np.zeros((rows, 2), np.int64), np.zeros_like(exit_ranks)
+    k.pick(packed, *bits, ranks, exit_ranks, quantiles, exit_quantiles, *seen)
+    exits = [
+        [
+            Summary(n, total, 0, {EXIT_SHARE: float(quantile)})
+            for n, total, quantile in zip(row, totals, found_there, strict=True)
+        ]
+        for row, totals, found_there in zip(of_exits, counts[:, :, 1].tolist(), exit_quantiles.tolist(), strict=True)
+    ]
+    of_all = {share: float(packed[rank_of(share, found) - 1] >> sum(bits)) for share in SHARES} if found else {}
+    largest = int(packed[-1] >> sum(bits)) if found else 0
+    total = Tally.of(whole, Summary(found, whole[k.SUM_LATENCY], largest, of_all), exits[-1])
     if not n_batches:
         return total, []
-    limit = EXACT_LIMIT // n_batches
-    cells = [groups[b * n_exits : (b + 1) * n_exits] for b in range(rows)]
     return total, [
-        Tally.of(n_exits, deadline_ns, row, batches[b], cells[b], totals[b], limit)
-        for b, row in enumerate(sums.tolist())
+        Tally.of(row, Summary(n, row[k.SUM_LATENCY], row[k.LARGEST], dict(zip(SHARES, picked, strict=True))), there)
+        for row, n, picked, there in zip(
+            sums.tolist(), answers, quantiles.astype(np.float64).tolist(), exits[:-1], strict=True
+        )
     ]
+
+
+CHOSEN: tuple[tuple[int, Callable[[Iterable[int]], int]], ...] = (
+    (k.FIRST_ANSWER, min),
+    (k.LAST_ANSWER, max),
+    (k.FIRST_ARRIVAL, min),
+    (k.LAST_ARRIVAL, max),
+)
+"""Columns of the sums that are no sums, and what makes one number of several."""
 
 
 def _whole(sums: IntArray) -> list[int]:
     """Sums of all batches, as one row of exact integers."""
     rows = [row for row in sums.tolist() if row[k.N_ANSWERED]] or sums[:1].tolist()
     out = [sum(column) for column in zip(*sums.tolist(), strict=True)]
-    for column, choose in ((k.FIRST_ARRIVAL, min), (k.LAST_ARRIVAL, max), (k.FIRST_ANSWER, min), (k.LAST_ANSWER, max)):
+    for column, choose in CHOSEN:
         out[column] = choose(row[column] for row in rows)
     return out
-
-
-def _sorted(latency: IntArray, group: IntArray, n_groups: int, space: IntArray) -> tuple[IntArray, IntArray]:
-    """Latencies ascending, each with its group; packed into one number where both fit. May change its arguments."""
-    bits = max(n_groups - 1, 1).bit_length()
-    if len(latency) and int(latency.max()) >> (62 - bits):
-        order = np.argsort(latency, kind="stable")
-        return latency[order], group[order]
-    packed = space[: len(latency)]
-    np.left_shift(latency, bits, out=packed)
-    packed |= group
-    packed.sort()
-    return np.right_shift(packed, bits, out=latency), np.bitwise_and(packed, (1 << bits) - 1, out=group)

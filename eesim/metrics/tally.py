@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eesim.base import IntArray
-from eesim.engine import kernel_tally as k
 from eesim.engine.kernel_tally import ARRIVAL, EXIT, FINISH, QUEUEING, SERVICE, STATUS, TRANSFER
-from eesim.metrics.histogram import EXACT_LIMIT, Histogram
+from eesim.metrics.histogram import EXACT_LIMIT, Histogram, Summary
 from eesim.plan.plan import Status
+
+NEVER = (-1, -1, -1, -1)
+"""Instants of a tally without answers."""
 
 PARTS = ("queueing", "service", "transfer", "contention")
 
@@ -27,8 +29,8 @@ class Tally:
     """
 
     def __init__(self, n_exits: int, deadline_ns: int | None, limit: int = EXACT_LIMIT) -> None:
-        self.latency = Histogram(limit)
-        self.by_exit = [Histogram(limit) for _ in range(n_exits)]
+        self.latency: Histogram | Summary = Histogram(limit)
+        self.by_exit: Sequence[Histogram | Summary] = [Histogram(limit) for _ in range(n_exits)]
         self.parts_ns = dict.fromkeys(PARTS, 0)
         self.answered = 0
         self.dropped = 0
@@ -40,41 +42,27 @@ class Tally:
         self._deadline_ns = deadline_ns
 
     @classmethod
-    def of(
-        cls,
-        n_exits: int,
-        deadline_ns: int | None,
-        sums: Sequence[int],
-        latency: IntArray,
-        by_exit: Sequence[IntArray],
-        exit_totals: Sequence[int],
-        limit: int = EXACT_LIMIT,
-    ) -> Tally:
-        """Return a tally of what has been counted already.
+    def of(cls, sums: Sequence[int], latency: Summary, by_exit: Sequence[Summary]) -> Tally:
+        """Return a tally of what has been counted already; nothing can be added to it.
 
         Parameters
         ----------
-        n_exits, deadline_ns, limit
-            As of any tally.
         sums
             (SUMS_WIDTH,) what `eesim.engine.kernel_tally.count_records` counted.
         latency, by_exit
-            Latencies, ascending: of all answers, and of those at each exit.
-        exit_totals
-            Summed latency at each exit.
+            Latencies of all answers, and of those at each exit.
         """
-        tally = cls(n_exits, deadline_ns, limit)
-        tally.dropped = sums[k.N_DROPPED]
-        if not len(latency):
-            return tally
-        tally.latency.add_sorted(latency, sums[k.SUM_LATENCY])
-        for histogram, values, total in zip(tally.by_exit, by_exit, exit_totals, strict=True):
-            histogram.add_sorted(values, total)
-        parts = [sums[k.SUM_QUEUEING], sums[k.SUM_SERVICE], sums[k.SUM_TRANSFER]]
-        tally.parts_ns = dict(zip(PARTS, [*parts, sums[k.SUM_LATENCY] - sum(parts)], strict=True))
-        tally.answered, tally.missed = sums[k.N_ANSWERED], sums[k.N_MISSED]
-        tally.first_answer_ns, tally.last_answer_ns = sums[k.FIRST_ANSWER], sums[k.LAST_ANSWER]
-        tally.first_arrival_ns, tally.last_arrival_ns = sums[k.FIRST_ARRIVAL], sums[k.LAST_ARRIVAL]
+        tally = cls.__new__(cls)
+        tally.latency, tally.by_exit = latency, by_exit
+        answered, dropped, missed, queueing, service, transfer, total, *instants, _ = sums
+        tally.answered, tally.dropped, tally.missed = answered, dropped, missed
+        contention = total - queueing - service - transfer
+        tally.parts_ns = {
+            "queueing": queueing, "service": service, "transfer": transfer, "contention": contention
+        }  # fmt: skip
+        tally.first_answer_ns, tally.last_answer_ns, tally.first_arrival_ns, tally.last_arrival_ns = (
+            instants if answered else NEVER
+        )
         return tally
 
     def add(self, records: IntArray) -> None:
@@ -84,9 +72,12 @@ class Tally:
         if not len(answers):
             return
         latency = answers[:, FINISH] - answers[:, ARRIVAL]
-        self.latency.add(latency)
-        for exit_, histogram in enumerate(self.by_exit):
-            histogram.add(latency[answers[:, EXIT] == exit_])
+        for histogram, values in (
+            (self.latency, latency),
+            *((histogram, latency[answers[:, EXIT] == exit_]) for exit_, histogram in enumerate(self.by_exit)),
+        ):
+            assert isinstance(histogram, Histogram), "a tally that was counted elsewhere is complete"
+            histogram.add(values)
         sums = answers[:, [QUEUEING, SERVICE, TRANSFER]].sum(axis=0)
         for part, value in zip(PARTS, [*sums, latency.sum() - sums.sum()], strict=True):
             self.parts_ns[part] += int(value)
