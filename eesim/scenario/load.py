@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +15,7 @@ from eesim.hardware.spec import Board
 from eesim.mapping.mapping import Mapping as SegmentMapping
 from eesim.mapping.mapping import MappingSpec, resolve_mapping
 from eesim.mapping.policy import PRESETS, Policy, PolicyChange, resolve_policy
-from eesim.overrides import Override, apply_overrides, parse_overrides
+from eesim.overrides import Override, apply_overrides, parse_overrides, steps_of
 from eesim.scenario.checks import notes_of, short_traces, stream_problems, unprofiled, unroutable
 from eesim.scenario.library import find_board, find_network, shown
 from eesim.scenario.shared import Part, Shared
@@ -117,7 +116,7 @@ def located(document: Document, prefix: DataPath, check: Callable[[], T]) -> T:
 _SHORT_FOR: dict[DataPath, str] = {("board",): "extends", ("network",): "extends", ("policy",): "preset"}
 
 
-def _expand(path: DataPath, value: Any) -> dict[str, Any] | None:
+def expand_short(path: DataPath, value: Any) -> dict[str, Any] | None:
     """``board: NAME`` is short for ``{extends: NAME}``, ``policy: NAME`` for ``{preset: NAME}``."""
     key = _SHORT_FOR.get(path)
     return {key: value} if key and isinstance(value, str) else None
@@ -150,15 +149,10 @@ def load(
     else:
         document, beside = load_document(source), Path(source).parent
     if isinstance(overrides, Mapping):
-        changes = [Override(_steps(key), value) for key, value in overrides.items()]
+        changes = [Override(steps_of(key), value) for key, value in overrides.items()]
     else:
         changes = parse_overrides(overrides)
-    return resolve(apply_overrides(document, changes, _expand), beside)
-
-
-def _steps(key: str) -> DataPath:
-    """Split a dotted path; steps of digits are indices of lists."""
-    return tuple(int(step) if re.fullmatch("[0-9]{1,9}", step) else step for step in key.split("."))
+    return resolve(apply_overrides(document, changes, expand_short), beside)
 
 
 def resolve(document: Document, beside: Path, shared: Shared | None = None) -> Scenario:
