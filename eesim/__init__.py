@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from eesim.metrics.result import Result
     from eesim.plan.lower import lower
     from eesim.scenario.load import Scenario, load
+    from eesim.sweeps.sweep import sweep
 
-__all__ = ["InputError", "Problem", "Result", "Scenario", "SimulationDeadlock", "explore", "load", "lower", "run"]
+__all__ = [
+    "InputError", "Problem", "Result", "Scenario", "SimulationDeadlock", "explore", "load", "lower", "run", "sweep",
+]  # fmt: skip
 
 _HOMES = {
     "InputError": "eesim.errors",
@@ -28,6 +31,7 @@ _HOMES = {
     "load": "eesim.scenario.load",
     "lower": "eesim.plan.lower",
     "run": "eesim.evaluate",
+    "sweep": "eesim.sweeps.sweep",
 }
 
 

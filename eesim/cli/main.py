@@ -1,6 +1,7 @@
 """``eesim``: the entry point. Parses, finds the command's module, turns errors into messages and exit statuses.
 
-Exit status: 0 good; 1 a declared requirement is not met or a self-test failed; 2 the input is wrong.
+Exit status: 0 good; 1 a declared requirement is not met, points of a sweep failed, or a self-test did; 2 the input is
+wrong.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from eesim.errors import EesimError, InputError
 COMMANDS = {
     "run": "simulate one scenario",
     "explore": "search mappings, clocks, exits and limits for the best design, with the proof or the gap",
+    "sweep": "run a study: grids and samples over any value, kept in a store, on processes or a cluster",
     "show": "look at a board, a network or a resolved scenario",
     "check": "lint scenario, board, network and profile files",
     "doctor": "self-test: versions, caches, and whether the two engines agree here",
