@@ -15,7 +15,7 @@ from eesim.engine.protocol import Memory
 from eesim.engine.simulate import EngineName, drive, make_engine
 from eesim.metrics.bounds import Bounds, bounds
 from eesim.metrics.observe import PILOT_FRAMES, Observation, Observer
-from eesim.metrics.replication import Replication, replication_metrics, tally_metrics
+from eesim.metrics.replication import Replication, batch_metrics, replication_metrics
 from eesim.metrics.requirements import Verdict, judge
 from eesim.metrics.result import Result, combine
 from eesim.metrics.statistics import MIN_FOR_WARMUP, Estimate
@@ -229,11 +229,13 @@ def _measurement(job: _Job, observations: Iterable[Observation]) -> Measurement:
     scenario, lowered = job.scenario, job.lowered
     accuracy = scenario.spec.stream.exits.accuracy
     right = None if accuracy is None else [float(share) for share in accuracy]
-    measured, batches = [], []
+    measured: list[Replication] = []
+    batches: dict[str, list[float]] = {}
     # One after the other: with scratch memory, the next observation takes the place of the last.
     for seen in observations:
         measured.append(replication_metrics(lowered.plan, lowered.labels, seen, right))
-        batches += [tally_metrics(tally, lowered.labels.exits) for tally in seen.batches if tally.frames]
+        if seen.batches:
+            batches = batch_metrics(seen.batches, lowered.labels.exits)
     estimates = combine(measured, batches, scenario.spec.run.confidence)
     shares = np.array([estimates[f"exit_share.{name}"].value or 0.0 for name in lowered.labels.exits])
     verdicts = judge(scenario.spec.requirements, estimates)

@@ -35,7 +35,7 @@ class Observation(NamedTuple):
 
     warmup_frames: int
     tally: Tally
-    batches: list[Tally]
+    batches: Sequence[Tally]
     begin: Counters
     """Totals when the first measured frame was about to arrive."""
     end: Counters
@@ -93,7 +93,9 @@ class Observer:
         self._snapshots: list[tuple[IntArray, Sequence[Counters]]] = []
         limit = EXACT_LIMIT // BATCHES
         self._tally = Tally(n_exits, deadline_ns)
-        self._batch_tallies = [Tally(n_exits, deadline_ns, limit) for _ in range(self._batches)]
+        self._batch_tallies: Sequence[Tally] = [
+            Tally(n_exits, deadline_ns, limit) for _ in range(0 if self._at_once else self._batches)
+        ]
 
     def snapshots(self, frames: IntArray, totals: Sequence[Counters]) -> None:
         """Note the totals when so many frames have arrived; a warm-up can end at any of these."""
@@ -153,6 +155,8 @@ class Observer:
             workspace=self._workspace,
         )
         if found is None:
+            limit = EXACT_LIMIT // BATCHES
+            self._batch_tallies = [Tally(self._n_exits, self._deadline_ns, limit) for _ in range(self._batches)]
             for part in records:
                 self._count(part)
         else:

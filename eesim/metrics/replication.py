@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from eesim.engine import kernel_tally as k
 from eesim.metrics.energy import TERMS, energy_of, per_resource, window
 from eesim.metrics.observe import Observation
+from eesim.metrics.tallies import Batches
 from eesim.metrics.tally import PARTS, Tally
 from eesim.plan.lower import Labels
 from eesim.plan.plan import Plan
@@ -53,6 +55,56 @@ def tally_metrics(tally: Tally, exits: Sequence[str]) -> dict[str, float]:
     span = tally.last_answer_ns - tally.first_answer_ns
     out["period_ms"] = span / (tally.answered - 1) / NS_PER_MS if tally.answered > 1 else NAN
     out["throughput_fps"] = (tally.answered - 1) * NS_PER_S / span if tally.answered > 1 and span > 0 else NAN
+    return out
+
+
+def batch_metrics(batches: Sequence[Tally], exits: Sequence[str]) -> dict[str, list[float]]:
+    """`tally_metrics` of those batches in which frames ended: for each metric, a number per batch."""
+    if isinstance(batches, Batches):
+        return _metrics_of_rows(batches, exits)
+    rows = [tally_metrics(tally, exits) for tally in batches if tally.frames]
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+def _metrics_of_rows(batches: Batches, exits: Sequence[str]) -> dict[str, list[float]]:
+    """The same from the rows of numbers that `Batches` holds, column by column."""
+    used = [b for b, row in enumerate(batches.sums) if row[k.N_ANSWERED] + row[k.N_DROPPED]]
+    if not used:
+        return {}
+    columns = list(zip(*(batches.sums[b] for b in used), strict=True))
+    answered, dropped, missed = columns[k.N_ANSWERED], columns[k.N_DROPPED], columns[k.N_MISSED]
+
+    def per(totals: Iterable[float], counts: Iterable[int]) -> list[float]:
+        return [total / n if n else NAN for total, n in zip(totals, counts, strict=True)]
+
+    def in_ms(values: Iterable[float]) -> list[float]:
+        return [value / NS_PER_MS for value in values]
+
+    def known(values: Iterable[float], counts: Iterable[int]) -> list[float]:
+        return [value / NS_PER_MS if n else NAN for value, n in zip(values, counts, strict=True)]
+
+    latency, frames = columns[k.SUM_LATENCY], [a + d for a, d in zip(answered, dropped, strict=True)]
+    parts = [columns[k.SUM_QUEUEING], columns[k.SUM_SERVICE], columns[k.SUM_TRANSFER]]
+    parts.append(tuple(total - sum(row) for total, *row in zip(latency, *parts, strict=True)))
+    out = {"latency_ms.mean": in_ms(per(latency, answered))}
+    for q, name in enumerate(QUANTILES):
+        out[f"latency_ms.{name}"] = known([batches.quantiles[b][q] for b in used], answered)
+    out["latency_ms.max"] = known(columns[k.LARGEST], answered)
+    for part, totals in zip(PARTS, parts, strict=True):
+        out[f"parts_ms.{part}"] = in_ms(per(totals, answered))
+    for e, name in enumerate(exits):
+        counts = [batches.by_exit[b][e][0] for b in used]
+        out[f"exit_share.{name}"] = per(counts, answered)
+        out[f"exit_latency_ms.{name}"] = in_ms(per([batches.by_exit[b][e][1] for b in used], counts))
+        out[f"exit_p99_ms.{name}"] = known([batches.exit_p99[b][e] for b in used], counts)
+    out["deadline_miss_rate"] = per([m + d for m, d in zip(missed, dropped, strict=True)], frames)
+    out["drop_rate"] = per(dropped, frames)
+    gaps = [a - 1 if a > 1 else 0 for a in answered]
+    spans = [b - a for a, b in zip(columns[k.FIRST_ANSWER], columns[k.LAST_ANSWER], strict=True)]
+    out["period_ms"] = in_ms(per(spans, gaps))
+    out["throughput_fps"] = [
+        n * NS_PER_S / span if n and span > 0 else NAN for n, span in zip(gaps, spans, strict=True)
+    ]
     return out
 
 

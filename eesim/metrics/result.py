@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from eesim.base import IntArray
 from eesim.metrics.bounds import Bounds
 from eesim.metrics.observe import PARTS
-from eesim.metrics.replication import NAN, NS_PER_MS, QUANTILES, Replication
+from eesim.metrics.replication import NS_PER_MS, QUANTILES, Replication
 from eesim.metrics.requirements import Verdict
 from eesim.metrics.statistics import Estimate, t_intervals, worst_of
 from eesim.plan.lower import Lowered
@@ -168,13 +168,13 @@ class Result:
 
 
 def combine(
-    replications: Sequence[Replication], batches: Sequence[dict[str, float]], confidence: float
+    replications: Sequence[Replication], batches: Mapping[str, Sequence[float]], confidence: float
 ) -> dict[str, Estimate]:
     """Estimate every metric over the replications.
 
     With several replications, values are their means with Student's t interval. A single one keeps its own value and
-    gets its interval from the means of its batches (nonoverlapping batch means); metrics that batches do not have get
-    none.
+    gets its interval from the means of its batches (nonoverlapping batch means; ``batches`` has a number per batch for
+    each metric); metrics that batches do not have get none.
     """
     names = list(replications[0].values)
     worst = {name: worst_of([r.values[name] for r in replications]) for name in names if name.endswith(".max")}
@@ -188,14 +188,11 @@ def combine(
 
 
 def _from_batches(
-    values: Sequence[float], names: Sequence[str], batches: Sequence[dict[str, float]], confidence: float
+    values: Sequence[float], names: Sequence[str], batches: Mapping[str, Sequence[float]], confidence: float
 ) -> list[Estimate]:
     """Each value with the half-width that the means of its batches give it, if two or more have one."""
-    known = set[str]().union(*batches)
-    told = [i for i, name in enumerate(names) if name in known]
-    around = dict(
-        zip(told, t_intervals([[b.get(names[i], NAN) for b in batches] for i in told], confidence), strict=True)
-    )
+    told = [i for i, name in enumerate(names) if name in batches]
+    around = dict(zip(told, t_intervals([batches[names[i]] for i in told], confidence), strict=True))
     return [_around(value, around.get(i, Estimate(None))) for i, value in enumerate(values)]
 
 

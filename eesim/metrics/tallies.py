@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import overload
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def tally_records(
     deadline_ns: int | None,
     n_batches: int,
     workspace: Workspace | None = None,
-) -> tuple[Tally, list[Tally]] | None:
+) -> tuple[Tally, Batches] | None:
     """Count the frames from ``cut`` on.
 
     Parameters
@@ -73,7 +74,7 @@ def tally_records(
 
     Returns
     -------
-    Tally, list of Tally
+    Tally, Batches
         Of all frames, and of each batch; None if a latency is too long to be counted here (days).
     """
     rows = max(n_batches, 1)
@@ -95,30 +96,78 @@ def tally_records(
     whole = _whole(sums)
     grouped = by_group.reshape(rows, n_exits, 2)
     counts = np.concatenate([grouped, grouped.sum(axis=0)[None]])
-    answers, of_exits = sums[:, k.N_ANSWERED].tolist(), counts[:, :, 0].tolist()
-    ranks = np.array([[rank_of(share, n) if n else 0 for share in SHARES] for n in answers], np.int64)
-    exit_ranks = np.array([[rank_of(EXIT_SHARE, n) if n else 0 for n in row] for row in of_exits], np.int64)
+    ranks = np.stack([_ranks(share, sums[:, k.N_ANSWERED]) for share in SHARES], axis=1)
+    exit_ranks = _ranks(EXIT_SHARE, counts[:, :, 0])
     quantiles, exit_quantiles = np.zeros_like(ranks), np.zeros_like(exit_ranks)
     seen = np.zeros((rows, 2), np.int64), np.zeros_like(exit_ranks)
     k.pick(packed, *bits, ranks, exit_ranks, quantiles, exit_quantiles, *seen)
-    exits = [
-        [
-            Summary(n, total, 0, {EXIT_SHARE: float(quantile)})
-            for n, total, quantile in zip(row, totals, found_there, strict=True)
-        ]
-        for row, totals, found_there in zip(of_exits, counts[:, :, 1].tolist(), exit_quantiles.tolist(), strict=True)
-    ]
-    of_all = {share: float(packed[rank_of(share, found) - 1] >> sum(bits)) for share in SHARES} if found else {}
-    largest = int(packed[-1] >> sum(bits)) if found else 0
-    total = Tally.of(whole, Summary(found, whole[k.SUM_LATENCY], largest, of_all), exits[-1])
-    if not n_batches:
-        return total, []
-    return total, [
-        Tally.of(row, Summary(n, row[k.SUM_LATENCY], row[k.LARGEST], dict(zip(SHARES, picked, strict=True))), there)
-        for row, n, picked, there in zip(
-            sums.tolist(), answers, quantiles.astype(np.float64).tolist(), exits[:-1], strict=True
-        )
-    ]
+    of_all = [float(packed[rank_of(share, found) - 1] >> sum(bits)) for share in SHARES] if found else []
+    whole[k.LARGEST] = int(packed[-1] >> sum(bits)) if found else 0
+    batches = Batches(sums.tolist(), counts.tolist(), quantiles.tolist(), exit_quantiles.tolist())
+    total = _tally(whole, of_all, batches.by_exit[-1], batches.exit_p99[-1])
+    return total, batches if n_batches else NO_BATCHES
+
+
+class Batches(Sequence[Tally]):
+    """Tallies of batches, as rows of numbers; a `Tally` is made of a row when it is looked at.
+
+    Parameters
+    ----------
+    sums
+        What `eesim.engine.kernel_tally.count_records` counted, for each batch.
+    by_exit
+        Answers and their summed latency, for each batch and exit; one more row for the whole.
+    quantiles
+        Quantiles (`SHARES`) of each batch's latencies, ns.
+    exit_p99
+        The 0.99 quantile at each exit of each batch, ns; one more row for the whole.
+    """
+
+    def __init__(
+        self,
+        sums: list[list[int]],
+        by_exit: list[list[list[int]]],
+        quantiles: list[list[int]],
+        exit_p99: list[list[int]],
+    ) -> None:
+        self.sums = sums
+        self.by_exit = by_exit
+        self.quantiles = quantiles
+        self.exit_p99 = exit_p99
+
+    def __len__(self) -> int:
+        return len(self.sums)
+
+    @overload
+    def __getitem__(self, index: int) -> Tally: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Tally]: ...
+
+    def __getitem__(self, index: int | slice) -> Tally | list[Tally]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        quantiles = [float(value) for value in self.quantiles[index]]
+        return _tally(self.sums[index], quantiles, self.by_exit[index], self.exit_p99[index])
+
+
+NO_BATCHES = Batches([], [], [], [])
+
+
+def _tally(
+    sums: Sequence[int], quantiles: Sequence[float], by_exit: Sequence[Sequence[int]], exit_p99: Sequence[int]
+) -> Tally:
+    latency = Summary(
+        sums[k.N_ANSWERED], sums[k.SUM_LATENCY], sums[k.LARGEST], dict(zip(SHARES, quantiles, strict=False))
+    )
+    exits = [Summary(n, total, 0, {EXIT_SHARE: float(p99)}) for (n, total), p99 in zip(by_exit, exit_p99, strict=True)]
+    return Tally.of(sums, latency, exits)
+
+
+def _ranks(share: float, n: IntArray) -> IntArray:
+    """`rank_of` the quantile of each of several numbers of values; 0 where there are none."""
+    ranks = np.maximum(np.ceil(share * n - 1e-9), 1).astype(np.int64)
+    return np.where(n > 0, ranks, 0)
 
 
 CHOSEN: tuple[tuple[int, Callable[[Iterable[int]], int]], ...] = (

@@ -7,16 +7,17 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from eesim.errors import InputError, Problem, suggest
 from eesim.sweeps.columns import FACTS, HIGH, HIGHER_IS_BETTER, LOW
 
-if TYPE_CHECKING:
-    pass
-
 TABLE = "table.parquet"
 METADATA = b"eesim.sweep"
+
+SHORT = {"energy": "energy_mj_per_frame.total", "power": "power_mw", "throughput": "throughput_fps",
+         "latency": "latency_ms.mean", "energy_delay": "energy_delay_mj_ms", "period": "period_ms"}  # fmt: skip
+"""Names that stand for columns."""
 
 _CONDITION = re.compile(r"\s*(.+?)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*")
 _QUANTITY = re.compile(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([^\s0-9].*)?")
@@ -74,7 +75,8 @@ class Answers:
         known = [*self.axes, *self.metrics, *FACTS, "point"]
         if name in known or name in self.columns:
             return name
-        ends = [column for column in known if column.endswith(f".{name}") or column.startswith(f"{name}.total")]
+        ends = [column for column in known if column.endswith(f".{name}")]
+        ends = ends or [column for column in known if name in SHORT and column == SHORT[name]]
         if len(ends) == 1:
             return ends[0]
         if ends:
@@ -104,8 +106,6 @@ class Answers:
         InputError
             If columns do not exist or values cannot be compared.
         """
-        import numpy as np
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         column = self.column(metric, "--best")
@@ -116,14 +116,13 @@ class Answers:
         rows = self._file.read(columns=list(wanted))
         if not _is_number(rows[column].type):
             raise InputError([Problem("--best", 0, metric, f"{column} is not a number: what would be best?")])
-        keep = pc.and_(pc.equal(rows["status"], "ok"), pc.is_valid(rows[column]))
+        keep = pc.and_(pc.is_valid(rows[column]), _mask([status == "ok" for status in rows["status"].to_pylist()]))
         for name, holds in conditions:
-            values = pa.array([value is not None and holds(value) for value in rows[name].to_pylist()], pa.bool_())
-            keep = pc.and_(keep, values)
+            keep = pc.and_(keep, _mask([value is not None and holds(value) for value in rows[name].to_pylist()]))
         rows = rows.filter(keep)
-        values = rows[column].to_numpy()
-        order = np.argsort(-values if column in HIGHER_IS_BETTER else values, kind="stable")[:n]
-        return [dict(row) for row in rows.take(pa.array(order)).to_pylist()]
+        sense = "descending" if column in HIGHER_IS_BETTER else "ascending"
+        order = pc.sort_indices(rows, sort_keys=[(column, sense), ("point", "ascending")])
+        return [dict(row) for row in rows.take(order.slice(0, n)).to_pylist()]
 
     def _condition(self, text: str) -> tuple[str, Callable[[Any], bool]]:
         """Column of a condition, and what must hold for its values."""
@@ -164,6 +163,15 @@ def _number(value: Any) -> tuple[float, str] | None:
         return (float(found[1]), found[2] or "") if found else None
     except ValueError:
         return None
+
+
+def _mask(values: list[bool]) -> Any:
+    """Return truth values as an array; `pyarrow.array` would import pandas, which takes longer than the answer."""
+    import numpy as np
+    import pyarrow as pa
+
+    bits = np.packbits(np.array(values, np.bool_), bitorder="little").tobytes()
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(bits)])
 
 
 def _is_number(kind: Any) -> bool:

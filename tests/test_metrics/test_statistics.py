@@ -160,7 +160,7 @@ def test_replications_are_averaged_and_maxima_are_not() -> None:
 
 
 def test_a_single_replication_keeps_its_value_and_gets_the_interval_of_its_batches() -> None:
-    found = combine([replication(a=5.0, b=1.0, c=nan)], [{"a": 1.0}, {"a": 3.0}, {"a": nan}], 0.95)
+    found = combine([replication(a=5.0, b=1.0, c=nan)], {"a": [1.0, 3.0, nan]}, 0.95)
     half = tan(pi * (0.975 - 0.5))
     assert found["a"] == pytest.approx((5, 5 - half, 5 + half))
     # b has no batches, c no value.
