@@ -126,9 +126,12 @@ class Observer:
 
     def _decide(self, pilot: Sequence[IntArray]) -> None:
         """Find the warm-up on frames that ended first, and round it up to where a snapshot is taken."""
-        frames, latency = latencies_in_order(pilot, self._n_frames)
+        size = self._n_frames
+        if not self._at_once:
+            size = 1 + max((int(part[:, FRAME].max()) for part in pilot if len(part)), default=-1)
+        frames, latency = latencies_in_order(pilot, size, self._workspace)
         cut = mser5(latency)
-        frame = int(frames[cut]) if cut else 0
+        frame = cut if frames is None or not cut else int(frames[cut])
         self._cut = -(-frame // self._step) * self._step
 
     def _count(self, records: IntArray) -> None:

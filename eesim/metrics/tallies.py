@@ -30,15 +30,33 @@ class Workspace:
 
     def __init__(self, frames: int) -> None:
         self.packed: IntArray = np.zeros(frames, np.int64)
+        self.latency: IntArray = np.zeros(frames, np.int64)
 
 
-def latencies_in_order(records: Sequence[IntArray], n_frames: int) -> tuple[IntArray, IntArray]:
-    """Frames that answered, ascending, and their latencies, ns; ``records`` as for `tally_records`."""
-    size = min(n_frames, 1 + max((int(part[:, k.FRAME].max()) for part in records if len(part)), default=-1))
-    latency = np.full(size, -1, np.int64)
-    found = sum(k.scatter(part, latency) for part in records)
-    if found == size:
-        return np.arange(size, dtype=np.int64), latency
+def latencies_in_order(
+    records: Sequence[IntArray], n_frames: int, workspace: Workspace | None = None
+) -> tuple[IntArray | None, IntArray]:
+    """Frames that answered, ascending, and their latencies, ns.
+
+    Parameters
+    ----------
+    records
+        Parts of the records, in any order.
+    n_frames
+        All frames have smaller numbers.
+    workspace
+        Memory to use again.
+
+    Returns
+    -------
+    frames, latencies
+        No frames where all answered: they are 0, 1, 2, ...
+    """
+    fits = workspace is not None and n_frames <= len(workspace.latency)
+    latency = workspace.latency[:n_frames] if fits and workspace is not None else np.empty(n_frames, np.int64)
+    latency.fill(-1)
+    if sum(k.scatter(part, latency) for part in records) == n_frames:
+        return None, latency
     frames = np.flatnonzero(latency >= 0)
     return frames, latency[frames]
 

@@ -155,7 +155,9 @@ def load(
     return resolve(apply_overrides(document, changes, expand_short), beside)
 
 
-def resolve(document: Document, beside: Path, shared: Shared | None = None) -> Scenario:
+def resolve(
+    document: Document, beside: Path, shared: Shared | None = None, spec: ScenarioSpec | None = None
+) -> Scenario:
     """Check a scenario document and everything that it refers to.
 
     Parameters
@@ -166,6 +168,8 @@ def resolve(document: Document, beside: Path, shared: Shared | None = None) -> S
         Folder that names and paths are relative to.
     shared
         What scenarios that were resolved before had in common with this one.
+    spec
+        What the document says, if it has been validated already.
 
     Raises
     ------
@@ -174,7 +178,7 @@ def resolve(document: Document, beside: Path, shared: Shared | None = None) -> S
     """
     collect = Collector()
     shared = Shared() if shared is None else shared
-    spec = collect.attempt(lambda: validate_document(ScenarioSpec, document))
+    spec = spec or collect.attempt(lambda: validate_document(ScenarioSpec, document))
     board_file, board_part = _referenced(document, "board", find_board, beside, collect, shared)
     network_file, network_part = _referenced(document, "network", find_network, beside, collect, shared)
     board = collect.attempt(lambda: shared.checked(Board, board_part)) if board_part else None

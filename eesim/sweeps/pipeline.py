@@ -16,7 +16,7 @@ from typing import NamedTuple
 from eesim.errors import InputError
 from eesim.sweeps.executors import Executor
 from eesim.sweeps.keys import Keys
-from eesim.sweeps.points import Changes
+from eesim.sweeps.points import Changes, Sections
 from eesim.sweeps.store import Store
 from eesim.sweeps.study import Study
 from eesim.sweeps.worker import Chunk, Finished, Row, Task
@@ -90,11 +90,11 @@ class Pipeline:
 
     def _tasks(self) -> Iterator[Task]:
         """Points that have to be simulated."""
-        digests = Keys()
+        digests, sections = Keys(), Sections(self._study.base)
         for point in range(self._study.design.size):
             changes: Changes = tuple((s.path, s.value) for s in self._study.design.at(point))
             try:
-                key = digests.key(self._study.base.scenario(changes))
+                key = digests.key(sections.scenario(changes))
             except InputError as error:
                 self.keys.append(None)
                 self.reasons[point] = " ".join(str(error).split())

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from eesim.document import Document
+from eesim.errors import InputError
 from eesim.overrides import Override, apply_overrides, steps_of
 from eesim.plan.lower import Lowered, lower
 from eesim.scenario.load import Scenario, expand_short, resolve
 from eesim.scenario.shared import Shared
+from eesim.scenario.spec import ScenarioSpec
 from eesim.workload.arrivals import ClosedLoop
 
 Changes = tuple[tuple[str, Any], ...]
 """Paths and values of one point."""
 
 MAX_PLANS = 512
+MAX_SECTIONS = 4096
 
 
 @dataclass
@@ -58,6 +64,79 @@ class Base:
         """
         overrides = [Override(steps_of(path), value) for path, value in changes]
         return resolve(self.changed(overrides), self.beside, self.shared)
+
+
+class Sections:
+    """Scenarios of points, section by section: what one point says about its stream, others often say, too.
+
+    Parameters
+    ----------
+    base
+        What all points begin with; nothing is wrong with it that its points do not change.
+    """
+
+    def __init__(self, base: Base) -> None:
+        self._base = base
+        top = base.document.data
+        self._parts = {key: base.document.sub((key,)) for key in top}
+        self._spec: ScenarioSpec | None = None
+        self._kept: dict[tuple[str, str], tuple[Document, Any]] = {}
+
+    def scenario(self, changes: Changes) -> Scenario:
+        """Return the scenario of a point; see `Base.scenario`."""
+        if self._spec is None:
+            return self._first(changes)
+        by_section: dict[str, list[tuple[str, Any]]] = {}
+        for path, value in changes:
+            by_section.setdefault(path.partition(".")[0].strip(), []).append((path, value))
+        try:
+            found = {key: self._section(key, those) for key, those in by_section.items()}
+        except (InputError, ValidationError):
+            # Said again with the whole document, for the words and positions of what is wrong.
+            return self._base.scenario(changes)
+        document = Document.assembled(
+            self._parts | {key: part for key, (part, _) in found.items()}, self._base.document
+        )
+        spec = self._spec.model_copy(update={key: value for key, (_, value) in found.items()})
+        return resolve(document, self._base.beside, self._base.shared, spec)
+
+    def _first(self, changes: Changes) -> Scenario:
+        """Resolve as a whole until it is known that the sections that no point changes are right."""
+        scenario = self._base.scenario(changes)
+        self._spec = scenario.spec
+        touched = {path.partition(".")[0].strip() for path, _ in changes}
+        # The sections that this point changes are as the base says for points that do not.
+        for key in touched & self._parts.keys():
+            try:
+                self._spec = self._spec.model_copy(update={key: self._section(key, [])[1]})
+            except ValidationError:
+                self._spec = None
+                break
+        else:
+            for key in touched - self._parts.keys():
+                field = ScenarioSpec.model_fields[key]
+                self._spec = self._spec.model_copy(update={key: field.get_default(call_default_factory=True)})
+        return scenario
+
+    def _section(self, key: str, changes: list[tuple[str, Any]]) -> tuple[Document, Any]:
+        """Document and validated value of one section with changes."""
+        name = key, repr(changes)
+        known = self._kept.get(name)
+        if known is None:
+            whole = Document.assembled({key: self._parts[key]} if key in self._parts else {}, self._base.document)
+            overrides = [Override(steps_of(path), value) for path, value in changes]
+            part = apply_overrides(whole, overrides, expand_short).sub((key,))
+            if len(self._kept) >= MAX_SECTIONS:
+                self._kept.pop(next(iter(self._kept)))
+            known = self._kept[name] = part, _adapter(key).validate_python(part.data)
+        return known
+
+
+@cache
+def _adapter(key: str) -> TypeAdapter[Any]:
+    """What validates one section of a scenario."""
+    field = ScenarioSpec.model_fields[key]
+    return TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
 
 
 class Plans:

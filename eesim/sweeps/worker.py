@@ -10,7 +10,7 @@ from typing import NamedTuple
 from eesim.errors import EesimError
 from eesim.evaluate import Measurement, Scratch, measure
 from eesim.sweeps.keys import engine_version
-from eesim.sweeps.points import Base, Changes, Plans
+from eesim.sweeps.points import Base, Changes, Plans, Sections
 
 
 class Task(NamedTuple):
@@ -82,7 +82,7 @@ class Simulator:
     def __init__(self, context: Context) -> None:
         if engine_version() != context.engine:
             raise EesimError("a worker has another version of eesim or numpy than the process that sends the points")
-        self._base = context.base
+        self._sections = Sections(context.base)
         self._plans = Plans()
         self._scratch = Scratch()
         self._chunks = 0
@@ -100,7 +100,7 @@ class Simulator:
 
     def _row(self, task: Task) -> Row:
         try:
-            scenario = self._base.scenario(task.changes)
+            scenario = self._sections.scenario(task.changes)
             return row_of(task.key, measure(scenario, self._plans.lower(scenario), self._scratch))
         except (EesimError, ArithmeticError, ValueError, MemoryError) as error:
             return failed(task.key, f"{type(error).__name__}: {error}")

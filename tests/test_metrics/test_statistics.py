@@ -153,7 +153,7 @@ def replication(**values: float) -> Replication:
 
 def test_replications_are_averaged_and_maxima_are_not() -> None:
     found = combine(
-        [replication(**{"a": 1.0, "latency_ms.max": 5.0}), replication(**{"a": 3.0, "latency_ms.max": 7.0})], [], 0.95
+        [replication(**{"a": 1.0, "latency_ms.max": 5.0}), replication(**{"a": 3.0, "latency_ms.max": 7.0})], {}, 0.95
     )
     assert found["a"] == t_interval([1.0, 3.0], 0.95)
     assert found["latency_ms.max"] == Estimate(7.0, 5.0, 7.0)
