@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,10 +18,12 @@ from eesim.mapping.policy import PRESETS, Policy, PolicyChange, resolve_policy
 from eesim.overrides import Override, apply_overrides, parse_overrides, steps_of
 from eesim.scenario.checks import notes_of, short_traces, stream_problems, unprofiled, unroutable
 from eesim.scenario.library import find_board, find_network, shown
-from eesim.scenario.shared import Part, Shared
+from eesim.scenario.shared import NOTHING, Part, Shared
 from eesim.scenario.spec import ScenarioSpec
 from eesim.spec import Spec, validate_document
 from eesim.wording import DataPath
+from eesim.workload.arrivals import ArrivalTrace
+from eesim.workload.exits import ExitTrace
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
 from eesim.workload.stream import Stream, Traces
@@ -233,6 +235,38 @@ def resolve(
         },
         notes=notes_of(spec, profile, mapping, network, policy),
         document=document,
+    )
+
+
+STREAM_SECTIONS = frozenset({"stream", "run", "requirements", "title"})
+"""Sections of a scenario on which nothing else depends than what `with_stream` does again."""
+
+
+def with_stream(like: Scenario, document: Document, spec: ScenarioSpec) -> Scenario | None:
+    """Return a scenario that differs from another in `STREAM_SECTIONS` only, for less than `resolve` takes.
+
+    Parameters
+    ----------
+    like
+        The other one.
+    document, spec
+        What the new one says.
+
+    Returns
+    -------
+    Scenario or None
+        None where `resolve` has to look: at traces, or at what is wrong.
+    """
+    has_files = isinstance(spec.stream.arrivals, ArrivalTrace) or isinstance(spec.stream.exits, ExitTrace)
+    if has_files or stream_problems(document, spec, like.network, like.policy):
+        return None
+    return replace(
+        like,
+        spec=spec,
+        document=document,
+        documents={**like.documents, "scenario": document.data},
+        traces=Traces(NOTHING, NOTHING, NOTHING),
+        notes=notes_of(spec, like.profile, like.mapping, like.network, like.policy),
     )
 
 

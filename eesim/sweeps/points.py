@@ -14,7 +14,7 @@ from eesim.document import Document
 from eesim.errors import InputError
 from eesim.overrides import Override, apply_overrides, steps_of
 from eesim.plan.lower import Lowered, lower
-from eesim.scenario.load import Scenario, expand_short, resolve
+from eesim.scenario.load import STREAM_SECTIONS, Scenario, expand_short, resolve, with_stream
 from eesim.scenario.shared import Shared
 from eesim.scenario.spec import ScenarioSpec
 from eesim.workload.arrivals import ClosedLoop
@@ -22,8 +22,8 @@ from eesim.workload.arrivals import ClosedLoop
 Changes = tuple[tuple[str, Any], ...]
 """Paths and values of one point."""
 
-MAX_PLANS = 512
-MAX_SECTIONS = 4096
+MAX_KEPT = 2048
+"""Sections, scenarios and plans that are kept of each kind."""
 
 
 @dataclass
@@ -81,6 +81,7 @@ class Sections:
         self._parts = {key: base.document.sub((key,)) for key in top}
         self._spec: ScenarioSpec | None = None
         self._kept: dict[tuple[str, str], tuple[Document, Any]] = {}
+        self._like: dict[str, Scenario] = {}
 
     def scenario(self, changes: Changes) -> Scenario:
         """Return the scenario of a point; see `Base.scenario`."""
@@ -94,11 +95,17 @@ class Sections:
         except (InputError, ValidationError):
             # Said again with the whole document, for the words and positions of what is wrong.
             return self._base.scenario(changes)
-        document = Document.assembled(
-            self._parts | {key: part for key, (part, _) in found.items()}, self._base.document
-        )
+        parts = self._parts | {key: part for key, (part, _) in found.items()}
+        document = Document.assembled(parts, self._base.document)
         spec = self._spec.model_copy(update={key: value for key, (_, value) in found.items()})
-        return resolve(document, self._base.beside, self._base.shared, spec)
+        others = repr([those for key, those in by_section.items() if key not in STREAM_SECTIONS])
+        like = self._like.get(others)
+        scenario = None if like is None else with_stream(like, document, spec)
+        if scenario is None:
+            scenario = resolve(document, self._base.beside, self._base.shared, spec)
+            if like is None:
+                _keep(self._like, others, scenario)
+        return scenario
 
     def _first(self, changes: Changes) -> Scenario:
         """Resolve as a whole until it is known that the sections that no point changes are right."""
@@ -126,9 +133,8 @@ class Sections:
             whole = Document.assembled({key: self._parts[key]} if key in self._parts else {}, self._base.document)
             overrides = [Override(steps_of(path), value) for path, value in changes]
             part = apply_overrides(whole, overrides, expand_short).sub((key,))
-            if len(self._kept) >= MAX_SECTIONS:
-                self._kept.pop(next(iter(self._kept)))
-            known = self._kept[name] = part, _adapter(key).validate_python(part.data)
+            known = part, _adapter(key).validate_python(part.data)
+            _keep(self._kept, name, known)
         return known
 
 
@@ -136,7 +142,8 @@ class Sections:
 def _adapter(key: str) -> TypeAdapter[Any]:
     """What validates one section of a scenario."""
     field = ScenarioSpec.model_fields[key]
-    return TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
+    annotation: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    return TypeAdapter(annotation)
 
 
 class Plans:
@@ -147,19 +154,19 @@ class Plans:
 
     def lower(self, scenario: Scenario) -> Lowered:
         """Return the plan of a scenario."""
-        key = (
-            id(scenario.board),
-            id(scenario.network),
-            id(scenario.profile),
-            repr(scenario.mapping),
-            scenario.policy.model_dump_json(),
-            repr(scenario.spec.physics),
-            isinstance(scenario.spec.stream.arrivals, ClosedLoop),
-        )
+        parts = scenario.board, scenario.network, scenario.profile, scenario.mapping, scenario.policy
+        is_closed = isinstance(scenario.spec.stream.arrivals, ClosedLoop)
+        key = *map(id, parts), repr(scenario.spec.physics), is_closed
         known = self._kept.get(key)
         if known is None:
-            if len(self._kept) >= MAX_PLANS:
-                self._kept.pop(next(iter(self._kept)))
             # The scenario is kept with its plan, so that the ids stay its parts'.
-            known = self._kept[key] = scenario, lower(scenario)
+            known = scenario, lower(scenario)
+            _keep(self._kept, key, known)
         return known[1]
+
+
+def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
+    """Keep a value; where there are too many, the first to come goes."""
+    if len(kept) >= MAX_KEPT:
+        kept.pop(next(iter(kept)))
+    kept[key] = value
