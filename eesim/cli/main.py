@@ -19,7 +19,7 @@ COMMANDS = {
     "explore": "search mappings, clocks, exits and limits for the best design, with the proof or the gap",
     "sweep": "run a study: grids and samples over any value, kept in a store, on processes or a cluster",
     "show": "look at a board, a network or a resolved scenario",
-    "check": "lint scenario, board, network and profile files",
+    "check": "lint scenario, board, network, profile and study files",
     "doctor": "self-test: versions, caches, and whether the two engines agree here",
 }
 

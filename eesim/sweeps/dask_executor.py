@@ -114,9 +114,11 @@ class DaskExecutor:
         """Leave the cluster; a local one ends."""
         for future in self._chunks:
             future.cancel()
+        self._chunks.clear()
+        cluster = self._client.cluster
         self._client.close()
-        if self._client.cluster is not None:
-            self._client.cluster.close()
+        if cluster is not None:
+            cluster.close()
 
 
 def connect(address: str, workers: int) -> Client:

@@ -137,7 +137,9 @@ def sweep(
     identity = identity_of(study, where)
     _check_folder(folder, identity, say, resume=resume, accept_changes=accept_changes)
     wanted = os.cpu_count() or 1 if workers is None else workers
+    context = Context(study.base, engine_version())
     with ExitStack() as stack:
+        cluster = _cluster(context, scheduler, wanted, stack)
         stack.enter_context(locked(folder))
         if where.resolve() != folder.resolve():
             stack.enter_context(locked(where))
@@ -145,9 +147,8 @@ def sweep(
         write_identity(folder, identity)
         kept = Store(where)
         kept.tidy()
-        context = Context(study.base, engine_version())
         pipeline = Pipeline(study, kept, progress)
-        pipeline.run(lambda: _executor(context, wanted, scheduler))
+        pipeline.run(lambda: cluster or local_executor(context, wanted))
         table = build_table(study, pipeline.keys, pipeline.reasons, kept)
         path = save_table(table, folder)
     import pyarrow.compute as pc
@@ -198,9 +199,12 @@ def _check_folder(
         say(f"{what}: finished points that are still part of the study are not simulated again")
 
 
-def _executor(context: Context, workers: int, scheduler: str | None) -> Executor:
+def _cluster(context: Context, scheduler: str | None, workers: int, stack: ExitStack) -> Executor | None:
+    """Connect to a cluster, if one is asked for: before anything is written, because that may fail."""
     if scheduler is None:
-        return local_executor(context, workers)
+        return None
     from eesim.sweeps.dask_executor import DaskExecutor
 
-    return DaskExecutor(context, scheduler, workers)
+    executor = DaskExecutor(context, scheduler, workers)
+    stack.callback(executor.close)
+    return executor
