@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import thread_time
 from typing import overload
 
 import numpy as np
@@ -43,11 +44,13 @@ class CompiledEngine:
         self._first = 0
         self._records: list[IntArray] = []
         self._log: list[IntArray] = []
+        self._memory = memory
         self._buffer = memory.records if memory else np.empty((0, c.RECORD_WIDTH), np.int64)
         self._taken = self._filled = 0
 
     def feed(self, draws: Draws, *, final: bool, marks: IntArray = NO_MARKS) -> Sequence[Counters]:
         """Simulate up to the arrival of the last frame in ``draws``, or to the end; see `Engine.feed`."""
+        begin_s = thread_time() if self._memory else 0.0
         total = len(draws.arrival_ns)
         rows = np.empty((len(marks), self._width), np.int64)
         done = 0
@@ -57,6 +60,8 @@ class CompiledEngine:
             upto = int(np.searchsorted(marks, self._first + end - begin, side="right"))
             self._advance(part, final and end == total, marks[done:upto], rows[done:upto])
             done = upto
+        if self._memory:
+            self._memory.engine_s += thread_time() - begin_s
         return _Totals(rows, self._plan.n_nodes, self._plan.n_states)
 
     def _advance(self, draws: Draws, final: bool, marks: IntArray, rows: IntArray) -> None:
@@ -66,7 +71,10 @@ class CompiledEngine:
         arena.m[c.MARKED] = 0
         status = c.CRAMPED
         while status == c.CRAMPED:
+            begin_s = thread_time() if self._memory else 0.0
             status = _advance(arena.m, draws.arrival_ns, draws.exit, self._first, final, marks, rows)
+            if self._memory:
+                self._memory.kernel_s += thread_time() - begin_s
             if status == c.CRAMPED:
                 arena.add_slots()
         self._first += frames

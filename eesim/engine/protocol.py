@@ -32,11 +32,17 @@ class Memory:
     ----------
     frames
         Records to have room for; more go elsewhere.
+
+    Attributes
+    ----------
+    engine_s, kernel_s
+        Processor time that engines with this memory took, and what of it was compiled code.
     """
 
     def __init__(self, frames: int) -> None:
         self.records: IntArray = np.zeros((frames, len(RECORD_COLUMNS)), np.int64)
         self.arena: IntArray = np.zeros(1 << 17, np.int64)
+        self.engine_s = self.kernel_s = 0.0
 
 
 class Engine(Protocol):

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from eesim.errors import EesimError, InputError, Problem
-from eesim.sweeps.worker import Chunk, Context, Finished, Row, Simulator
+from eesim.sweeps.worker import Chunk, Context, Finished, Outcome, Simulator, Spent
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -48,7 +48,7 @@ class ContextPlugin:
         return {"context": self.context, "_local": None}
 
 
-def _run(chunk: Chunk) -> tuple[tuple[Row, ...], float]:
+def _run(chunk: Chunk) -> Outcome:
     from distributed import get_worker
 
     plugin: ContextPlugin = get_worker().plugins[_PLUGIN]
@@ -104,11 +104,10 @@ class DaskExecutor:
         chunk = self._chunks.pop(future)
         error = future.exception()
         if error is None:
-            rows, seconds = future.result()
-            return Finished(chunk, rows, seconds)
+            return Finished(chunk, *future.result())
         if isinstance(error, EesimError):
             raise error
-        return Finished(chunk, None, 0.0, f"{type(error).__name__}: {error}")
+        return Finished(chunk, None, Spent(), f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
         """Leave the cluster; a local one ends."""

@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Protocol
 
 from eesim.errors import EesimError
-from eesim.sweeps.worker import Chunk, Context, Finished, Row, Simulator
+from eesim.sweeps.worker import Chunk, Context, Finished, Outcome, Simulator, Spent
 
 MAX_FAILURES = 3
 """Processes may be replaced so often before any of them has done anything."""
@@ -83,7 +83,7 @@ def _start(context: Context) -> None:
     _SIMULATORS[:] = [Simulator(context)]
 
 
-def _run(chunk: Chunk) -> tuple[tuple[Row, ...], float]:
+def _run(chunk: Chunk) -> Outcome:
     return _SIMULATORS[0].run(chunk)
 
 
@@ -102,7 +102,7 @@ class Processes:
         self.workers = workers
         self._context = context
         self._pool = self._new_pool()
-        self._under_way: dict[Future[tuple[tuple[Row, ...], float]], Chunk] = {}
+        self._under_way: dict[Future[Outcome], Chunk] = {}
         self._lost: list[Finished] = []
         self._has_worked = False
         self._failures = 0
@@ -117,7 +117,7 @@ class Processes:
         try:
             self._under_way[self._pool.submit(_run, chunk)] = chunk
         except BrokenProcessPool as error:
-            self._lost.append(Finished(chunk, None, 0.0, str(error)))
+            self._lost.append(Finished(chunk, None, Spent(), str(error)))
             self._replace_pool()
 
     def _replace_pool(self) -> None:
@@ -126,7 +126,7 @@ class Processes:
             self._failures += 1
             if self._failures >= MAX_FAILURES:
                 raise EesimError("worker processes die as soon as they start: try --workers 1 to see why")
-        self._lost += [Finished(chunk, None, 0.0, "its worker was replaced") for chunk in self._under_way.values()]
+        self._lost += [Finished(chunk, None, Spent(), "its worker was replaced") for chunk in self._under_way.values()]
         self._under_way.clear()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._pool = self._new_pool()
@@ -145,7 +145,7 @@ class Processes:
                 self._has_worked = True
             except BrokenProcessPool as error:
                 is_broken = True
-                self._lost.append(Finished(chunk, None, 0.0, str(error)))
+                self._lost.append(Finished(chunk, None, Spent(), str(error)))
         if is_broken:
             self._replace_pool()
         lost, self._lost = self._lost, []

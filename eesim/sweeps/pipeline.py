@@ -19,7 +19,7 @@ from eesim.sweeps.keys import Keys
 from eesim.sweeps.points import Changes, Sections
 from eesim.sweeps.store import Store
 from eesim.sweeps.study import Study
-from eesim.sweeps.worker import Chunk, Finished, Row, Task
+from eesim.sweeps.worker import Chunk, Finished, Row, Spent, Task
 
 CHUNK_S = 0.5
 MAX_CHUNK = 4096
@@ -38,7 +38,7 @@ class Progress(NamedTuple):
     cached: int
     seconds: float
     per_second: float
-    """Points simulated per second, so far."""
+    """Points simulated per second since the first came back."""
 
     @property
     def seconds_left(self) -> float:
@@ -66,6 +66,8 @@ class Pipeline:
         Why points have no row in the store.
     simulated, cached
         Points that were simulated, and that were not because their row is known.
+    spent
+        Time that the workers took.
     """
 
     def __init__(self, study: Study, store: Store, progress: Callable[[Progress], None] | None = None) -> None:
@@ -73,12 +75,14 @@ class Pipeline:
         self.reasons: dict[int, str] = {}
         self.simulated = self.cached = self.failed = self.crashed = 0
         self.workers = 0
+        self.spent = Spent()
         self._study = study
         self._store = store
         self._progress = progress
         self._known = store.keys()
         self._asked: set[bytes] = set()
         self._rows: list[Row] = []
+        self._first_row_s = math.nan
         self._begin = self._flushed = time.monotonic()
         self._chunks = 0
         self._under_way = 0
@@ -160,11 +164,14 @@ class Pipeline:
         if finished.rows is None:
             self._lost(executor, finished)
             return
-        each = finished.seconds / len(finished.rows)
+        self.spent = self.spent.plus(finished.spent)
+        each = finished.spent.wall_s / len(finished.rows)
         # The first chunk also loads the kernels: it says little about the next.
         is_first = math.isnan(self._per_point_s) or self._chunks <= 2
         self._per_point_s = each if is_first else 0.7 * self._per_point_s + 0.3 * each
         self._rows += finished.rows
+        if math.isnan(self._first_row_s):
+            self._first_row_s = time.monotonic() - finished.spent.wall_s
 
     def _lost(self, executor: Executor, finished: Finished) -> None:
         """Try again what was lost with its worker; a point that is lost alone is what killed it."""
@@ -196,9 +203,9 @@ class Pipeline:
 
     def state(self) -> Progress:
         """Return how far it is."""
-        seconds = time.monotonic() - self._begin
+        now = time.monotonic()
         unresolved = len(self.reasons)
         done = self.simulated + self.cached + unresolved
-        return Progress(
-            self._study.design.size, done, self.failed, self.cached, seconds, self.simulated / max(seconds, 1e-9)
-        )
+        # Workers take a while to start: that is no part of their rate.
+        rate = self.simulated / max(now - self._first_row_s, 1e-9) if self.simulated else 0.0
+        return Progress(self._study.design.size, done, self.failed, self.cached, now - self._begin, rate)

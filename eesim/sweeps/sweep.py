@@ -18,7 +18,7 @@ from eesim.sweeps.pipeline import Pipeline, Progress
 from eesim.sweeps.store import Store, locked
 from eesim.sweeps.study import Study, load_study
 from eesim.sweeps.table import build_table, save_table
-from eesim.sweeps.worker import Context
+from eesim.sweeps.worker import Context, Spent
 from eesim.wording import count
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Sweep:
         Failed points whose worker died; the next run tries them again.
     seconds
         How long it took.
+    spent
+        Time that the workers took, together.
     workers
         Who simulated.
     folder, store, table_path
@@ -59,6 +61,7 @@ class Sweep:
     simulated: int
     crashed: int
     seconds: float
+    spent: Spent
     workers: int
     folder: Path
     store: Path
@@ -83,6 +86,7 @@ class Sweep:
             "table": str(self.table_path),
             "workers": self.workers,
             "wall_s": round(self.seconds, 3),
+            "spent": {name: round(value, 3) for name, value in self.spent._asdict().items()},
         }
 
 
@@ -163,6 +167,7 @@ def sweep(
         simulated=pipeline.simulated,
         crashed=pipeline.crashed,
         seconds=time.monotonic() - begin,
+        spent=pipeline.spent,
         workers=pipeline.workers,
         folder=folder,
         store=where,

@@ -48,12 +48,34 @@ class Row(NamedTuple):
     estimates: tuple[tuple[float | None, float | None, float | None], ...]
 
 
+class Spent(NamedTuple):
+    """Time that points took: on the clock, and of the processor; of that, in the engine, in its kernel, and drawing."""
+
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    engine_s: float = 0.0
+    kernel_s: float = 0.0
+    drawing_s: float = 0.0
+
+    def plus(self, other: Spent) -> Spent:
+        """Return the sums."""
+        return Spent(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def minus(self, other: Spent) -> Spent:
+        """Return the differences."""
+        return Spent(*(a - b for a, b in zip(self, other, strict=True)))
+
+
+Outcome = tuple[tuple[Row, ...], Spent]
+"""A row for each point of a chunk, and what they took."""
+
+
 class Finished(NamedTuple):
     """A chunk that came back; without rows if it was lost with its worker, and why."""
 
     chunk: Chunk
     rows: tuple[Row, ...] | None
-    seconds: float
+    spent: Spent
     reason: str = ""
 
 
@@ -87,16 +109,26 @@ class Simulator:
         self._scratch = Scratch()
         self._chunks = 0
 
-    def run(self, chunk: Chunk) -> tuple[tuple[Row, ...], float]:
-        """Return a row for each point, and the seconds that they took."""
-        begin = time.perf_counter()
+    def _clocks(self) -> Spent:
+        memory, drawn = self._scratch.memory, self._scratch.drawn
+        return Spent(time.perf_counter(), time.thread_time(), memory.engine_s, memory.kernel_s, drawn.drawing_s)
+
+    def run(self, chunk: Chunk) -> Outcome:
+        """Return a row for each point, and the time that they took."""
+        if not self._chunks:
+            self._warm_up(chunk.tasks[0])
+        begin = self._clocks()
         rows = tuple(self._row(task) for task in chunk.tasks)
         self._chunks += 1
-        if self._chunks == 1:
-            # What is alive by now stays: the collector need not look at it again and again.
-            gc.collect()
-            gc.freeze()
-        return rows, time.perf_counter() - begin
+        return rows, self._clocks().minus(begin)
+
+    def _warm_up(self, task: Task) -> None:
+        """Load all that simulating needs, on a few frames, before anything is timed."""
+        self._row(task._replace(changes=(*task.changes, ("run.frames", 2), ("run.replications", 1))))
+        self._scratch.memory.engine_s = self._scratch.memory.kernel_s = 0.0
+        # What is alive by now stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
 
     def _row(self, task: Task) -> Row:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from time import thread_time
 from typing import Annotated, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -171,12 +172,18 @@ class DrawnBefore:
     ----------
     limit_bytes
         How much to keep; what was drawn first goes first. With 0 nothing is kept, and blocks are drawn one by one.
+
+    Attributes
+    ----------
+    drawing_s
+        Processor time that drawing took, of what is kept.
     """
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
         self._kept: dict[Hashable, list[IntArray]] = {}
         self._size = 0
+        self.drawing_s = 0.0
 
     def part(self, key: Hashable, make: Callable[[], Sampler], sizes: Sequence[int]) -> Iterable[IntArray]:
         """Return the blocks of a part of a stream."""
@@ -185,8 +192,10 @@ class DrawnBefore:
             return (sampler.draw(size) for size in sizes)
         known = self._kept.get(key)
         if known is None:
+            begin_s = thread_time()
             sampler = make()
             known = [sampler.draw(size) for size in sizes]
+            self.drawing_s += thread_time() - begin_s
             self._kept[key] = known
             self._size += sum(block.nbytes for block in known)
             while self._size > self._limit and len(self._kept) > 1:

@@ -19,7 +19,7 @@ from eesim.sweeps.executors import Inline, Processes
 from eesim.sweeps.keys import Keys
 from eesim.sweeps.pipeline import Progress
 from eesim.sweeps.sweep import Sweep
-from eesim.sweeps.worker import Chunk, Context, Finished
+from eesim.sweeps.worker import Chunk, Context, Finished, Spent
 from tests.scenarios import CAMERA
 from tests.test_sweeps.studies import FEW, GRID, ORDERS, rows, stored, study, study_data
 
@@ -204,7 +204,7 @@ class Deadly:
                 self.alone.append(chunk.tasks[0].point)
             lost = [chunk, *self._waiting]
             self._waiting = []
-            return [Finished(one, None, 0.0, "worker died") for one in lost]
+            return [Finished(one, None, Spent(), "worker died") for one in lost]
         self._inline.submit(chunk)
         return self._inline.finished(timeout_s)
 
