@@ -58,9 +58,9 @@ def study(points: int, frames: int, replications: int) -> Study:
     )
 
 
-def costs(found: Sweep, coordinator_s: float, frames: int) -> list[str]:
+def costs(found: Sweep, frames: int) -> list[str]:
     """Print what a point cost; return what missed its target."""
-    spent, n = found.spent, found.simulated
+    spent, n, coordinator_s = found.spent, found.simulated, found.coordinator_s
     overhead_s = spent.cpu_s - spent.engine_s - spent.drawing_s + coordinator_s
     all_s = spent.cpu_s + coordinator_s
     par_s = spent.engine_s / n * PAR_FRAMES / frames
@@ -130,12 +130,8 @@ def main() -> int:
     todo = study(arguments.points, arguments.frames, arguments.replications)
     options: dict[str, Any] = {"workers": arguments.workers, "scheduler": arguments.scheduler, "told": say}
     with tempfile.TemporaryDirectory() as folder:
-        begin = time.process_time()
         found = sweep(todo, Path(folder) / "out", **options)
-        coordinator_s = time.process_time() - begin
-        if arguments.workers == 1 and arguments.scheduler is None:
-            coordinator_s -= found.spent.cpu_s
-        missed = costs(found, coordinator_s, arguments.frames)
+        missed = costs(found, arguments.frames)
         missed += answer(found.folder)
         sizes(found)
     return 1 if missed else 0

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from eesim.errors import InputError
-from eesim.sweeps.executors import Executor
+from eesim.sweeps.executors import Executor, Inline
 from eesim.sweeps.keys import Keys
 from eesim.sweeps.points import Changes, Sections
 from eesim.sweeps.store import Store
@@ -68,6 +68,8 @@ class Pipeline:
         Points that were simulated, and that were not because their row is known.
     spent
         Time that the workers took.
+    coordinator_s
+        Processor time that looking up, handing out and writing took here.
     """
 
     def __init__(self, study: Study, store: Store, progress: Callable[[Progress], None] | None = None) -> None:
@@ -76,6 +78,7 @@ class Pipeline:
         self.simulated = self.cached = self.failed = self.crashed = 0
         self.workers = 0
         self.spent = Spent()
+        self.coordinator_s = 0.0
         self._study = study
         self._store = store
         self._progress = progress
@@ -115,6 +118,7 @@ class Pipeline:
 
     def run(self, make: Callable[[], Executor]) -> None:
         """Simulate what is not known yet; ``make`` is called if there is anything of that sort."""
+        begin_s = time.process_time()
         tasks = self._tasks()
         first = next(tasks, None)
         if first is None:
@@ -127,6 +131,9 @@ class Pipeline:
             self._flush()
             self.workers = max(self.workers, executor.workers)
             executor.close()
+            # One worker works in this process.
+            own_s = self.spent.cpu_s if isinstance(executor, Inline) else 0.0
+            self.coordinator_s = time.process_time() - begin_s - own_s
 
     def _loop(self, executor: Executor, tasks: Iterator[Task]) -> None:
         is_over = False

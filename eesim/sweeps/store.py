@@ -276,8 +276,11 @@ def _metrics(rows: Sequence[Row]) -> dict[str, Any]:
         if row.names:
             found = np.array([*row.estimates, (None, None, None)], np.float64)
             cube[i] = found[place[row.names]]
-    out = {}
-    for column, name in enumerate(names):
-        for kind, ending in enumerate(("", LOW, HIGH)):
-            out[name + ending] = pa.array(cube[:, column, kind], from_pandas=True)
-    return out
+    columns = np.ascontiguousarray(cube.reshape(len(rows), -1).T)
+    known = np.packbits(~np.isnan(columns), axis=1, bitorder="little")
+    headings = [name + ending for name in names for ending in ("", LOW, HIGH)]
+    # From buffers: there are many columns and few rows, and each conversion of an array costs more than its values.
+    return {
+        heading: pa.Array.from_buffers(pa.float64(), len(rows), [pa.py_buffer(bits), pa.py_buffer(values)])
+        for heading, bits, values in zip(headings, known, columns, strict=True)
+    }

@@ -48,6 +48,8 @@ class Sweep:
         How long it took.
     spent
         Time that the workers took, together.
+    coordinator_s
+        Processor time of the process that hands out points and stores them.
     workers
         Who simulated.
     folder, store, table_path
@@ -62,6 +64,7 @@ class Sweep:
     crashed: int
     seconds: float
     spent: Spent
+    coordinator_s: float
     workers: int
     folder: Path
     store: Path
@@ -86,6 +89,7 @@ class Sweep:
             "table": str(self.table_path),
             "workers": self.workers,
             "wall_s": round(self.seconds, 3),
+            "coordinator_s": round(self.coordinator_s, 3),
             "spent": {name: round(value, 3) for name, value in self.spent._asdict().items()},
         }
 
@@ -168,6 +172,7 @@ def sweep(
         crashed=pipeline.crashed,
         seconds=time.monotonic() - begin,
         spent=pipeline.spent,
+        coordinator_s=pipeline.coordinator_s,
         workers=pipeline.workers,
         folder=folder,
         store=where,

