@@ -35,24 +35,17 @@ ORDERS = ["BGLGLGL", "GGGGGGG", "BBBBBBB", "BLBGLGL", "BGBGLGL"]
 
 
 def study(points: int, frames: int, replications: int) -> Study:
-    """Rates from idle to busy x mappings x limits on frames in flight."""
-    axes = {"mapping.segments": ORDERS, "policy.frames_in_flight": [1, 2, 4, 8]}
-    rates = max(points // 20, 2)
+    """Rates from idle to busy x mappings x clocks of the GPU."""
+    axes = {"mapping.segments": ORDERS, "mapping.opp.G": ["800 MHz", "600 MHz"]}
+    rates = {"low": "5 Hz", "high": "35 Hz", "steps": max(points // 10, 2)}
     return load_study(
         {
             "eesim": 1,
             "scenario": "ee_resnet18_camera",
-            "set": {
-                "run.frames": frames // replications,
-                "run.replications": replications,
-                "policy.queue": {"capacity": 4, "full": "drop_oldest"},
-            },
+            "set": {"run.frames": frames // replications, "run.replications": replications},
             "design": {
                 "kind": "product",
-                "of": [
-                    {"kind": "range", "path": "stream.arrivals.rate", "low": "5 Hz", "high": "55 Hz", "steps": rates},
-                    {"kind": "grid", "axes": axes},
-                ],
+                "of": [{"kind": "range", "path": "stream.arrivals.rate", **rates}, {"kind": "grid", "axes": axes}],
             },
         }
     )

@@ -13,7 +13,7 @@ import numpy as np
 from eesim.base import IntArray
 from eesim.engine.protocol import Memory
 from eesim.engine.simulate import EngineName, drive, make_engine
-from eesim.metrics.bounds import Bounds, bounds
+from eesim.metrics.bounds import Bounds, Paths, bounds, paths_of
 from eesim.metrics.observe import PILOT_FRAMES, Observation, Observer
 from eesim.metrics.replication import Replication, batch_metrics, replication_metrics
 from eesim.metrics.requirements import Verdict, judge
@@ -21,7 +21,7 @@ from eesim.metrics.result import Result, combine
 from eesim.metrics.statistics import MIN_FOR_WARMUP, Estimate
 from eesim.metrics.tallies import Workspace
 from eesim.plan.lower import Lowered, lower
-from eesim.plan.plan import Draws
+from eesim.plan.plan import Draws, Plan
 from eesim.provenance import provenance
 from eesim.scenario.load import Scenario
 from eesim.workload.arrivals import ClosedLoop, Periodic, Poisson
@@ -42,6 +42,10 @@ KEEP_FRAMES_UP_TO = 2_000_000
 """Frames (over all replications) up to which their records are kept unless told otherwise."""
 
 
+MAX_PATHS = 4096
+"""Plans whose critical paths are kept."""
+
+
 class Scratch:
     """Memory for those who simulate one scenario after the other: drawn streams, and room for records.
 
@@ -57,6 +61,16 @@ class Scratch:
         self.drawn = DrawnBefore(drawn_bytes)
         self.memory = Memory(PILOT_FRAMES)
         self.workspace = Workspace(PILOT_FRAMES)
+        self._paths: dict[int, tuple[Plan, Paths]] = {}
+
+    def paths(self, plan: Plan) -> Paths:
+        """Critical paths of a plan."""
+        known = self._paths.get(id(plan))
+        if known is None:
+            if len(self._paths) >= MAX_PATHS:
+                self._paths.clear()
+            known = self._paths[id(plan)] = plan, paths_of(plan)
+        return known[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +253,9 @@ def _measurement(job: _Job, observations: Iterable[Observation]) -> Measurement:
     estimates = combine(measured, batches, scenario.spec.run.confidence)
     shares = np.array([estimates[f"exit_share.{name}"].value or 0.0 for name in lowered.labels.exits])
     verdicts = judge(scenario.spec.requirements, estimates)
-    found = Measurement(
-        scenario, lowered, tuple(measured), estimates, bounds(lowered.plan, shares), verdicts, scenario.notes
-    )
+    paths = job.scratch.paths(lowered.plan) if job.scratch else None
+    limits = bounds(lowered.plan, shares, paths=paths)
+    found = Measurement(scenario, lowered, tuple(measured), estimates, limits, verdicts, scenario.notes)
     return replace(found, notes=(*scenario.notes, *_notes(found, measured)))
 
 

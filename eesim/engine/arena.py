@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eesim.engine import layout as c
+from eesim.engine.protocol import Memory
 from eesim.plan.plan import NEVER, PURE_DELAY, UNBOUNDED, IntArray, Plan, WhenFull
 
 LOG_ROWS_PER_NODE = 7
@@ -12,6 +13,8 @@ LOG_ROWS_PER_NODE = 7
 LOG_ROWS_PER_FRAME = 4
 """Arrive, admit, drop, leave."""
 MIN_SLOTS = 16
+MAX_BEGUN = 4096
+"""Plans whose first memory is kept for the next engine of the same plan."""
 MIN_MEMORY = 1 << 16
 """Numbers that memory begins with."""
 
@@ -29,25 +32,38 @@ class Arena:
     log
         Keep an event log.
     memory
-        Where to begin, if not in fresh memory; it is cleared.
+        Where to begin, if not in fresh memory.
     """
 
-    def __init__(self, plan: Plan, *, log: bool, memory: IntArray | None = None) -> None:
+    def __init__(self, plan: Plan, *, log: bool, memory: Memory | None = None) -> None:
         self.plan = plan
-        self.m: IntArray = np.zeros(MIN_MEMORY, np.int64) if memory is None else memory
+        self.m: IntArray = np.zeros(MIN_MEMORY, np.int64) if memory is None else memory.arena
+        self._memory = memory
         if memory is not None:
-            memory[:] = 0
+            self.m[: memory.used] = 0
+            memory.used = max(memory.used, c.RUN_WIDTH)
         self._end = c.RUN_WIDTH
         self.slots: list[IntArray] = []
         self._capacity = {"slots": 0, "pending": 0, "records": 0, "log": 0, "noise": 0}
+        known = None if memory is None else memory.begun.get((id(plan), log))
+        if known is not None:
+            self._end = len(known[1])
+            self.m[: self._end] = known[1]
+            return
         self._place_rules(log)
         self._place_resources()
         self._place_nodes()
+        if memory is not None:
+            if len(memory.begun) >= MAX_BEGUN:
+                memory.begun.clear()
+            memory.begun[id(plan), log] = plan, self.m[: self._end].copy()
 
     def allocate(self, size: int) -> int:
         """Set ``size`` zeros aside at the end and return their offset."""
         offset = self._end
         self._end += size
+        if self._memory is not None:
+            self._memory.used = max(self._memory.used, min(self._end, len(self._memory.arena)))
         if self._end > len(self.m):
             grown = np.zeros(max(2 * len(self.m), self._end), np.int64)
             grown[:offset] = self.m[:offset]

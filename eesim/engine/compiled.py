@@ -38,7 +38,7 @@ class CompiledEngine:
     """
 
     def __init__(self, plan: Plan, *, log: bool = False, memory: Memory | None = None) -> None:
-        self._arena = Arena(plan, log=log, memory=memory.arena if memory else None)
+        self._arena = Arena(plan, log=log, memory=memory)
         self._plan = plan
         self._width = row_width(plan.n_nodes, plan.n_states, plan.n_resources)
         self._first = 0

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from eesim.plan.plan import RECORD_COLUMNS, Draws, IntArray
+from eesim.plan.plan import RECORD_COLUMNS, Draws, IntArray, Plan
 
 NO_MARKS: IntArray = np.zeros(0, np.int64)
 
@@ -42,6 +42,10 @@ class Memory:
     def __init__(self, frames: int) -> None:
         self.records: IntArray = np.zeros((frames, len(RECORD_COLUMNS)), np.int64)
         self.arena: IntArray = np.zeros(1 << 17, np.int64)
+        self.begun: dict[tuple[int, bool], tuple[Plan, IntArray]] = {}
+        """What engines of a plan begin with; the plan is kept, so that its id stays its own."""
+        self.used = 0
+        """Numbers of the arena that the last engine may have changed."""
         self.engine_s = self.kernel_s = 0.0
 
 

@@ -54,9 +54,11 @@ def latencies_in_order(
     """
     fits = workspace is not None and n_frames <= len(workspace.latency)
     latency = workspace.latency[:n_frames] if fits and workspace is not None else np.empty(n_frames, np.int64)
-    latency.fill(-1)
     if sum(k.scatter(part, latency) for part in records) == n_frames:
         return None, latency
+    latency.fill(-1)
+    for part in records:
+        k.scatter(part, latency)
     frames = np.flatnonzero(latency >= 0)
     return frames, latency[frames]
 

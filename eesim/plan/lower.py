@@ -75,6 +75,11 @@ class Lowered:
     exit_of: IntArray
     """Plan exit for each exit of the network."""
 
+    @property
+    def keeps_exits(self) -> bool:
+        """Whether the plan's exits are the network's."""
+        return bool((self.exit_of == np.arange(len(self.exit_of))).all())
+
     def draws(self, frames: Frames) -> Draws:
         """Translate drawn frames: network exits to the plan's, noise per segment to noise per node."""
         plan = self.plan
@@ -83,6 +88,8 @@ class Lowered:
             # A frame that a disabled exit would have been confident about is so at the next enabled one.
             for network_exit, plan_exit in enumerate(self.exit_of):
                 exits |= (frames.confident >> network_exit & 1) << plan_exit
+        elif self.keeps_exits:
+            exits = frames.exit
         else:
             exits = self.exit_of[frames.exit]
         noise = np.zeros((0, plan.n_nodes), np.int64)

@@ -1,7 +1,7 @@
 """From points to rows in the store: look up, cut into chunks, hand out, take in, write.
 
 Chunks hold about `CHUNK_S` seconds of work, by the rate of those that came back, and each worker has one to do and one
-to go on with. Rows are written about once a second: what a kill costs is what was not written yet.
+to go on with. Rows are written every second or two: what a kill costs is what was not written yet.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from eesim.sweeps.worker import Chunk, Finished, Row, Spent, Task
 
 CHUNK_S = 0.5
 MAX_CHUNK = 4096
-FLUSH_S = 1.0
+FLUSH_S = 1.5
 MAX_LOSSES = 2
 """A chunk that was lost so often is cut into single points that run alone, to find the one that kills its worker."""
 
