@@ -19,7 +19,7 @@ from eesim.metrics.replication import Replication, batch_metrics, replication_me
 from eesim.metrics.requirements import Verdict, judge
 from eesim.metrics.result import Result, combine
 from eesim.metrics.statistics import MIN_FOR_WARMUP, Estimate
-from eesim.metrics.tallies import Workspace
+from eesim.metrics.tallies import Frames
 from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import Draws, Plan
 from eesim.provenance import provenance
@@ -59,8 +59,8 @@ class Scratch:
 
     def __init__(self, drawn_bytes: int = 1 << 28) -> None:
         self.drawn = DrawnBefore(drawn_bytes)
-        self.memory = Memory(PILOT_FRAMES)
-        self.workspace = Workspace(PILOT_FRAMES)
+        self.memory = Memory()
+        self.frames = Frames(PILOT_FRAMES)
         self._paths: dict[int, tuple[Plan, Paths]] = {}
 
     def paths(self, plan: Plan) -> Paths:
@@ -210,8 +210,10 @@ def _observe(job: _Job, replication: int) -> Observation:
         keep=job.keep,
         batches=job.batches,
         step=step,
-        workspace=job.scratch.workspace if job.scratch else None,
+        frames=job.scratch.frames if job.scratch else None,
     )
+    if job.scratch:
+        job.scratch.memory.sink = observer.sink
     end = drive(
         make_engine(job.engine, job.lowered.plan, memory=job.scratch.memory if job.scratch else None),
         _blocks(job, replication, n),

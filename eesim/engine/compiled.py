@@ -33,8 +33,7 @@ class CompiledEngine:
     log
         Keep the event log (about four rows per task).
     memory
-        Memory to use again. Records that fit are then handed out as views of it, not as copies: for callers that
-        simulate one point after the other and are done with the records of the last.
+        Memory to use again, for callers that simulate one point after the other.
     """
 
     def __init__(self, plan: Plan, *, log: bool = False, memory: Memory | None = None) -> None:
@@ -45,8 +44,6 @@ class CompiledEngine:
         self._records: list[IntArray] = []
         self._log: list[IntArray] = []
         self._memory = memory
-        self._buffer = memory.records if memory else np.empty((0, c.RECORD_WIDTH), np.int64)
-        self._taken = self._filled = 0
 
     def feed(self, draws: Draws, *, final: bool, marks: IntArray = NO_MARKS) -> Sequence[Counters]:
         """Simulate up to the arrival of the last frame in ``draws``, or to the end; see `Engine.feed`."""
@@ -87,9 +84,8 @@ class CompiledEngine:
         count = int(m[c.N_RECORDS])
         if count:
             found = rows(int(m[c.RECORDS]), count, c.RECORD_WIDTH)
-            if not self._records and self._filled + count <= len(self._buffer):
-                self._buffer[self._filled : self._filled + count] = found
-                self._filled += count
+            if self._memory and self._memory.sink:
+                self._memory.sink(found)
             else:
                 self._records.append(found.copy())
             m[c.N_RECORDS] = 0
@@ -109,9 +105,8 @@ class CompiledEngine:
 
     def take_records(self) -> IntArray:
         """Records of the frames that ended since the last call, in that order, (n, 8)."""
-        parts = [self._buffer[self._taken : self._filled], *self._records]
-        self._records, self._taken = [], self._filled
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        parts, self._records = self._records, []
+        return parts[0] if len(parts) == 1 else np.concatenate([np.empty((0, c.RECORD_WIDTH), np.int64), *parts])
 
     def take_log(self) -> IntArray:
         """Event log since the last call, (n, 5)."""

@@ -1,4 +1,4 @@
-"""Compiled counting of frame records: one pass for the sums of every batch, one over sorted latencies for quantiles.
+"""Compiled counting of frames: records are spread over the stream, summed by batch, and ranked for quantiles.
 
 Numbers are exact integers, so that what is counted here is
 what `eesim.metrics.observe.Tally` counts record by record.
@@ -6,7 +6,10 @@ what `eesim.metrics.observe.Tally` counts record by record.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
+import numpy.typing as npt
 
 from eesim.engine.jit import WarmOnce, kernel
 from eesim.plan.plan import IntArray, Status
@@ -20,16 +23,43 @@ ANSWERED = int(Status.ANSWERED)
 ) = range(12)  # fmt: skip
 SUMS_WIDTH = 12
 
+LATENCY, FINISHED, QUEUED, SERVED, MOVED = range(5)
+N_TIMES = 5
+NO_ANSWER = -1
+STILL_THERE = -2
+"""In place of an exit: the frame was dropped, or has not ended."""
+
+NEVER = np.iinfo(np.int64).max
+Exits: TypeAlias = npt.NDArray[np.int16]
+
 
 @kernel
-def scatter_latencies(records: IntArray, latency: IntArray) -> int:
-    """Write the latency of each answered frame to its place in the stream; return how many there are."""
-    found = 0
+def spread_records(records: IntArray, times: IntArray, exits: Exits) -> int:
+    """Write what is counted later to each frame's place in the stream; return how many frames answered.
+
+    Parameters
+    ----------
+    records
+        (n, 8) records, in any order.
+    times
+        (5, F) rows `LATENCY`, `FINISHED`, `QUEUED`, `SERVED`, `MOVED`; written where a frame answered.
+    exits
+        (F,) the exit that answered, or `NO_ANSWER`.
+    """
+    answered = 0
     for i in range(records.shape[0]):
-        if records[i, STATUS] == ANSWERED:
-            latency[records[i, FRAME]] = records[i, FINISH] - records[i, ARRIVAL]
-            found += 1
-    return found
+        frame = records[i, FRAME]
+        if records[i, STATUS] != ANSWERED:
+            exits[frame] = NO_ANSWER
+            continue
+        exits[frame] = records[i, EXIT]
+        times[LATENCY, frame] = records[i, FINISH] - records[i, ARRIVAL]
+        times[FINISHED, frame] = records[i, FINISH]
+        times[QUEUED, frame] = records[i, QUEUEING]
+        times[SERVED, frame] = records[i, SERVICE]
+        times[MOVED, frame] = records[i, TRANSFER]
+        answered += 1
+    return answered
 
 
 @kernel
@@ -57,34 +87,32 @@ def mser_cut(values: IntArray, batch: int) -> int:
 
 
 @kernel
-def count_records(
-    records: IntArray,
+def count_frames(
+    times: IntArray,
+    exits: Exits,
     cut: int,
-    span: int,
+    end: int,
     deadline_ns: int,
-    n_exits: int,
     sums: IntArray,
-    by_group: IntArray,
+    by_exit: IntArray,
     packed: IntArray,
     batch_bits: int,
     exit_bits: int,
 ) -> int:
-    """Count the frames from ``cut`` on, batch by batch.
+    """Count frames ``cut`` to ``end - 1``, batch by batch.
 
     Parameters
     ----------
-    records
-        (F, 8) records in the order in which frames ended.
-    cut, span
-        First frame that counts, and how many count; they are cut into as many batches as ``sums`` has rows.
+    times, exits
+        As `spread_records` writes them.
+    cut, end
+        Frames that count; they are cut into as many batches as ``sums`` has rows.
     deadline_ns
         Latency above which an answer is a miss.
-    n_exits
-        Exits that can answer.
     sums
         (B, SUMS_WIDTH) zeros; filled.
-    by_group
-        (B * K, 2) zeros; answers and their summed latency.
+    by_exit
+        (B, K, 2) zeros; answers and their summed latency at each exit.
     packed
         (F,) latency of each answer, followed by its batch and its exit in so many bits; filled from the start.
     batch_bits, exit_bits
@@ -96,41 +124,40 @@ def count_records(
         Answers; -1 if a latency does not leave room for the bits.
     """
     room = 1 << (62 - batch_bits - exit_bits)
-    n_batches = sums.shape[0]
-    found = b = begin = end = 0
-    for i in range(records.shape[0]):
-        frame = records[i, FRAME] - cut
-        if frame < 0:
-            continue
-        if frame < begin or frame >= end:
-            # Division is slow: frames [begin, end) are of the same batch.
-            b = frame * n_batches // span
-            begin, end = -(-b * span // n_batches), -(-(b + 1) * span // n_batches)
-        if records[i, STATUS] != ANSWERED:
-            sums[b, N_DROPPED] += 1
-            continue
-        arrival, finish = records[i, ARRIVAL], records[i, FINISH]
-        took = finish - arrival
-        if sums[b, N_ANSWERED] == 0:
-            sums[b, FIRST_ANSWER] = finish
-            sums[b, FIRST_ARRIVAL] = sums[b, LAST_ARRIVAL] = arrival
-        sums[b, N_ANSWERED] += 1
-        sums[b, N_MISSED] += took > deadline_ns
-        sums[b, SUM_QUEUEING] += records[i, QUEUEING]
-        sums[b, SUM_SERVICE] += records[i, SERVICE]
-        sums[b, SUM_TRANSFER] += records[i, TRANSFER]
-        sums[b, SUM_LATENCY] += took
-        sums[b, LAST_ANSWER] = finish
-        sums[b, LARGEST] = max(sums[b, LARGEST], took)
-        sums[b, FIRST_ARRIVAL] = min(sums[b, FIRST_ARRIVAL], arrival)
-        sums[b, LAST_ARRIVAL] = max(sums[b, LAST_ARRIVAL], arrival)
-        g = b * n_exits + records[i, EXIT]
-        by_group[g, 0] += 1
-        by_group[g, 1] += took
-        if took >= room:
+    n_batches, span = sums.shape[0], max(end - cut, 1)
+    found = 0
+    for b in range(n_batches):
+        # A frame belongs to batch (frame - cut) * n_batches // span.
+        begin, stop = cut - (-b * span // n_batches), min(cut - (-(b + 1) * span // n_batches), end)
+        before = found
+        dropped = missed = queued = served = moved = total = largest = last_answer = last_arrival = 0
+        first_answer = first_arrival = NEVER
+        for frame in range(begin, stop):
+            e = exits[frame]
+            if e < 0:
+                dropped += e == NO_ANSWER
+                continue
+            took, finish = times[LATENCY, frame], times[FINISHED, frame]
+            total += took
+            queued += times[QUEUED, frame]
+            served += times[SERVED, frame]
+            moved += times[MOVED, frame]
+            missed += took > deadline_ns
+            largest = max(largest, took)
+            first_answer, last_answer = min(first_answer, finish), max(last_answer, finish)
+            first_arrival, last_arrival = min(first_arrival, finish - took), max(last_arrival, finish - took)
+            by_exit[b, e, 0] += 1
+            by_exit[b, e, 1] += took
+            packed[found] = took << batch_bits + exit_bits | b << exit_bits | e
+            found += 1
+        if largest >= room:
             return -1
-        packed[found] = took << batch_bits + exit_bits | b << exit_bits | records[i, EXIT]
-        found += 1
+        sums[b, N_ANSWERED], sums[b, N_DROPPED], sums[b, N_MISSED] = found - before, dropped, missed
+        sums[b, SUM_QUEUEING], sums[b, SUM_SERVICE], sums[b, SUM_TRANSFER] = queued, served, moved
+        sums[b, SUM_LATENCY], sums[b, LARGEST] = total, largest
+        if found > before:
+            sums[b, FIRST_ANSWER], sums[b, LAST_ANSWER] = first_answer, last_answer
+            sums[b, FIRST_ARRIVAL], sums[b, LAST_ARRIVAL] = first_arrival, last_arrival
     return found
 
 
@@ -180,7 +207,7 @@ def pick_ranks(
             exit_found[whole, e] = value
 
 
-scatter = WarmOnce(scatter_latencies)
+spread = WarmOnce(spread_records)
 mser = WarmOnce(mser_cut)
-count = WarmOnce(count_records)
+count = WarmOnce(count_frames)
 pick = WarmOnce(pick_ranks)

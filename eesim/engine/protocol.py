@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from eesim.plan.plan import RECORD_COLUMNS, Draws, IntArray, Plan
+from eesim.plan.plan import Draws, IntArray, Plan
 
 NO_MARKS: IntArray = np.zeros(0, np.int64)
 
@@ -28,24 +28,25 @@ class Counters(NamedTuple):
 class Memory:
     """Memory of an engine that is used again by the next one; not for two at a time.
 
-    Parameters
-    ----------
-    frames
-        Records to have room for; more go elsewhere.
-
     Attributes
     ----------
+    arena
+        The arena, as long as it is large enough.
+    used
+        Numbers of it that the last engine may have changed.
+    begun
+        What engines of a plan begin with; the plan is kept, so that its id stays its own.
+    sink
+        Takes records at once, as views that are good until it returns; without it they are kept for `take_records`.
     engine_s, kernel_s
         Processor time that engines with this memory took, and what of it was compiled code.
     """
 
-    def __init__(self, frames: int) -> None:
-        self.records: IntArray = np.zeros((frames, len(RECORD_COLUMNS)), np.int64)
+    def __init__(self) -> None:
         self.arena: IntArray = np.zeros(1 << 17, np.int64)
-        self.begun: dict[tuple[int, bool], tuple[Plan, IntArray]] = {}
-        """What engines of a plan begin with; the plan is kept, so that its id stays its own."""
         self.used = 0
-        """Numbers of the arena that the last engine may have changed."""
+        self.begun: dict[tuple[int, bool], tuple[Plan, IntArray]] = {}
+        self.sink: Callable[[IntArray], None] | None = None
         self.engine_s = self.kernel_s = 0.0
 
 

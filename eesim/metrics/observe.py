@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from eesim.engine.kernel_tally import ARRIVAL, EXIT, FINISH, FRAME, QUEUEING, SE
 from eesim.engine.protocol import Counters
 from eesim.metrics.histogram import EXACT_LIMIT
 from eesim.metrics.statistics import mser5
-from eesim.metrics.tallies import Workspace, latencies_in_order, tally_records
+from eesim.metrics.tallies import Frames
 from eesim.metrics.tally import PARTS, Tally
 from eesim.plan.plan import RECORD_COLUMNS
 
@@ -62,8 +62,8 @@ class Observer:
         Tally `BATCHES` batches, too: the only replication needs them for its intervals.
     step
         Frames between snapshots: an automatic warm-up ends at one of them.
-    workspace
-        Memory to use again; what `finish` returns is then good until it is.
+    frames
+        Memory to use again, for runs that fit.
     """
 
     def __init__(
@@ -76,16 +76,19 @@ class Observer:
         keep: bool,
         batches: bool,
         step: int = 1,
-        workspace: Workspace | None = None,
+        frames: Frames | None = None,
     ) -> None:
         self._n_frames = n_frames
         self._step = step
         self._keep = keep
-        self._workspace = workspace
         self._batches = BATCHES if batches else 0
         self._n_exits = n_exits
         self._deadline_ns = deadline_ns
         self._at_once = n_frames <= PILOT_FRAMES
+        fits = frames is not None and n_frames <= frames.size
+        self._frames = frames if fits and frames is not None else Frames(n_frames if self._at_once else 0)
+        if self._at_once:
+            self._frames.clear(n_frames)
         self._kept: list[IntArray] = []
         self._pilot: list[IntArray] = []
         self._pilot_size = 0
@@ -107,11 +110,17 @@ class Observer:
         frames, totals = max((s for s in self._snapshots if s[0][0] <= cut), key=lambda s: int(s[0][0]))
         return totals[int(np.searchsorted(frames, cut, side="right")) - 1]
 
+    @property
+    def sink(self) -> Callable[[IntArray], None] | None:
+        """Takes records while they are hot, in any order and without keeping them; None if they must go to `add`."""
+        return self._frames.take if self._at_once and not self._keep else None
+
     def add(self, records: IntArray) -> None:
-        """Take the records of frames that ended, in that order."""
-        if self._keep or self._at_once:
+        """Take the records of frames that ended, in that order; those that went to `sink` are not among them."""
+        if self._keep:
             self._kept.append(records)
         if self._at_once:
+            self._frames.take(records)
             return
         if self._cut is not None:
             self._count(records)
@@ -121,15 +130,18 @@ class Observer:
         if self._pilot_size >= PILOT_FRAMES:
             seen = np.concatenate([NOTHING, *self._pilot])
             self._pilot = []
-            self._decide([seen[:PILOT_FRAMES]])
+            self._decide(seen[:PILOT_FRAMES])
             self._count(seen)
 
-    def _decide(self, pilot: Sequence[IntArray]) -> None:
-        """Find the warm-up on frames that ended first, and round it up to where a snapshot is taken."""
-        size = self._n_frames
-        if not self._at_once:
-            size = 1 + max((int(part[:, FRAME].max()) for part in pilot if len(part)), default=-1)
-        frames, latency = latencies_in_order(pilot, size, self._workspace)
+    def _decide(self, pilot: IntArray) -> None:
+        """Find the warm-up on frames that ended first."""
+        size = 1 + int(pilot[:, FRAME].max(initial=-1))
+        frames = Frames(size)
+        frames.take(pilot)
+        self._cut_at(*frames.latencies(size))
+
+    def _cut_at(self, frames: IntArray | None, latency: IntArray) -> None:
+        """Find the warm-up on latencies in the order of their frames, and round it up to where a snapshot is taken."""
         cut = mser5(latency)
         frame = cut if frames is None or not cut else int(frames[cut])
         self._cut = -(-frame // self._step) * self._step
@@ -144,34 +156,31 @@ class Observer:
         for b in np.unique(batch):
             self._batch_tallies[b].add(measured[batch == b])
 
-    def _count_all(self, records: Sequence[IntArray]) -> None:
+    def _count_all(self) -> None:
         """Find the warm-up of a run that is short enough to be looked at as a whole, and count the rest of it."""
         if self._cut is None:
-            self._decide(records)
-        found = tally_records(
-            records,
+            self._cut_at(*self._frames.latencies(self._n_frames))
+        found = self._frames.tallies(
             cut=self._cut or 0,
             n_frames=self._n_frames,
             n_exits=self._n_exits,
             deadline_ns=self._deadline_ns,
             n_batches=self._batches,
-            workspace=self._workspace,
         )
-        if found is None:
-            limit = EXACT_LIMIT // BATCHES
-            self._batch_tallies = [Tally(self._n_exits, self._deadline_ns, limit) for _ in range(self._batches)]
-            for part in records:
-                self._count(part)
-        else:
+        if found is not None:
             self._tally, self._batch_tallies = found
+            return
+        limit = EXACT_LIMIT // BATCHES
+        self._batch_tallies = [Tally(self._n_exits, self._deadline_ns, limit) for _ in range(self._batches)]
+        self._count(self._frames.records(self._n_frames))
 
     def finish(self, counters: Counters) -> Observation:
         """The run is over."""
         if self._at_once:
-            self._count_all(self._kept)
+            self._count_all()
         elif self._cut is None:
             seen = np.concatenate([NOTHING, *self._pilot])
-            self._decide([seen[:PILOT_FRAMES]])
+            self._decide(seen[:PILOT_FRAMES])
             self._count(seen)
         cut = self._cut or 0
         frames = None

@@ -1,4 +1,4 @@
-"""Tallies of a whole run and of its batches from all its records at once: what `Tally` counts, in compiled passes."""
+"""Tallies of a whole run and of its batches, when all its frames are over: what `Tally` counts, in compiled passes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from eesim.base import IntArray
 from eesim.engine import kernel_tally as k
 from eesim.metrics.histogram import Summary, rank_of
 from eesim.metrics.tally import Tally
+from eesim.plan.plan import RECORD_COLUMNS, Status
 
 SHARES = (0.50, 0.90, 0.95, 0.99)
 EXIT_SHARE = 0.99
@@ -19,113 +20,104 @@ EXIT_SHARE = 0.99
 NO_DEADLINE = np.iinfo(np.int64).max
 
 
-class Workspace:
-    """Memory for `tally_records` that is used again; what it returns lies there.
+class Frames:
+    """What the frames of one run came to, frame by frame; memory that can be used again.
 
     Parameters
     ----------
-    frames
+    size
         Frames to have room for.
     """
 
-    def __init__(self, frames: int) -> None:
-        self.packed: IntArray = np.zeros(frames, np.int64)
-        self.latency: IntArray = np.zeros(frames, np.int64)
+    def __init__(self, size: int) -> None:
+        self._times: IntArray = np.zeros((k.N_TIMES, size), np.int64)
+        self._exits: k.Exits = np.full(size, k.STILL_THERE, np.int16)
+        self._packed: IntArray = np.zeros(size, np.int64)
+        self._n_answers = 0
 
+    @property
+    def size(self) -> int:
+        """Frames that there is room for."""
+        return len(self._exits)
 
-def latencies_in_order(
-    records: Sequence[IntArray], n_frames: int, workspace: Workspace | None = None
-) -> tuple[IntArray | None, IntArray]:
-    """Frames that answered, ascending, and their latencies, ns.
+    def clear(self, n_frames: int) -> None:
+        """Forget all frames; so many may come."""
+        self._exits[:n_frames] = k.STILL_THERE
+        self._n_answers = 0
 
-    Parameters
-    ----------
-    records
-        Parts of the records, in any order.
-    n_frames
-        All frames have smaller numbers.
-    workspace
-        Memory to use again.
+    def take(self, records: IntArray) -> None:
+        """Take (n, 8) records, in any order."""
+        self._n_answers += k.spread(records, self._times, self._exits)
 
-    Returns
-    -------
-    frames, latencies
-        No frames where all answered: they are 0, 1, 2, ...
-    """
-    fits = workspace is not None and n_frames <= len(workspace.latency)
-    latency = workspace.latency[:n_frames] if fits and workspace is not None else np.empty(n_frames, np.int64)
-    if sum(k.scatter(part, latency) for part in records) == n_frames:
-        return None, latency
-    latency.fill(-1)
-    for part in records:
-        k.scatter(part, latency)
-    frames = np.flatnonzero(latency >= 0)
-    return frames, latency[frames]
+    def latencies(self, n_frames: int) -> tuple[IntArray | None, IntArray]:
+        """Frames that answered, ascending, and their latencies, ns; no frames where all did."""
+        latency = self._times[k.LATENCY, :n_frames]
+        if self._n_answers == n_frames:
+            return None, latency
+        frames = np.flatnonzero(self._exits[:n_frames] >= 0)
+        return frames, latency[frames]
 
+    def records(self, n_frames: int) -> IntArray:
+        """Return the records of all frames, in the order of their answers."""
+        exits, times = self._exits[:n_frames], self._times[:, :n_frames]
+        out = np.zeros((n_frames, len(RECORD_COLUMNS)), np.int64)
+        out[:, k.FRAME], out[:, k.EXIT] = np.arange(n_frames), np.maximum(exits, k.NO_ANSWER)
+        out[:, k.STATUS] = np.where(exits < 0, Status.DROPPED, Status.ANSWERED)
+        out[:, k.ARRIVAL], out[:, k.FINISH] = times[k.FINISHED] - times[k.LATENCY], times[k.FINISHED]
+        out[:, k.QUEUEING], out[:, k.SERVICE], out[:, k.TRANSFER] = times[k.QUEUED], times[k.SERVED], times[k.MOVED]
+        return out[np.argsort(out[:, k.FINISH], kind="stable")]
 
-def tally_records(
-    records: Sequence[IntArray],
-    *,
-    cut: int,
-    n_frames: int,
-    n_exits: int,
-    deadline_ns: int | None,
-    n_batches: int,
-    workspace: Workspace | None = None,
-) -> tuple[Tally, Batches] | None:
-    """Count the frames from ``cut`` on.
+    def tallies(
+        self, *, cut: int, n_frames: int, n_exits: int, deadline_ns: int | None, n_batches: int
+    ) -> tuple[Tally, Batches] | None:
+        """Count the frames from ``cut`` on.
 
-    Parameters
-    ----------
-    records
-        Parts of the (F, 8) records, in the order in which frames ended.
-    cut
-        First frame that counts.
-    n_frames
-        Frames of the run.
-    n_exits
-        Exits that can answer.
-    deadline_ns
-        Deadline, if there is one.
-    n_batches
-        Batches of consecutive frames to tally, too; 0 for none.
-    workspace
-        Memory to use again.
+        Parameters
+        ----------
+        cut
+            First frame that counts.
+        n_frames
+            Frames of the run.
+        n_exits
+            Exits that can answer.
+        deadline_ns
+            Deadline, if there is one.
+        n_batches
+            Batches of consecutive frames to tally, too; 0 for none.
 
-    Returns
-    -------
-    Tally, Batches
-        Of all frames, and of each batch; None if a latency is too long to be counted here (days).
-    """
-    rows = max(n_batches, 1)
-    sums = np.zeros((rows, k.SUMS_WIDTH), np.int64)
-    by_group = np.zeros((rows * n_exits, 2), np.int64)
-    size = sum(map(len, records))
-    fits = workspace is not None and size <= len(workspace.packed)
-    packed = workspace.packed if fits and workspace is not None else np.empty(size, np.int64)
-    deadline = NO_DEADLINE if deadline_ns is None else deadline_ns
-    bits = (rows - 1).bit_length(), (n_exits - 1).bit_length()
-    span, found = max(n_frames - cut, 1), 0
-    for part in records:
-        more = k.count(part, cut, span, deadline, n_exits, sums, by_group, packed[found:], *bits)
-        if more < 0:
+        Returns
+        -------
+        Tally, Batches
+            Of all frames, and of each batch; None if a latency is too long to be counted here (days).
+        """
+        rows = max(n_batches, 1)
+        sums, by_exit = np.zeros((rows, k.SUMS_WIDTH), np.int64), np.zeros((rows, n_exits, 2), np.int64)
+        deadline = NO_DEADLINE if deadline_ns is None else deadline_ns
+        bits = (rows - 1).bit_length(), (n_exits - 1).bit_length()
+        found = k.count(self._times, self._exits, cut, n_frames, deadline, sums, by_exit, self._packed, *bits)
+        if found < 0:
             return None
-        found += more
-    packed = packed[:found]
-    packed.sort()
+        packed = self._packed[:found]
+        packed.sort()
+        total, batches = _ranked(packed, sums, by_exit, bits)
+        return total, batches if n_batches else NO_BATCHES
+
+
+def _ranked(packed: IntArray, sums: IntArray, by_exit: IntArray, bits: tuple[int, int]) -> tuple[Tally, Batches]:
+    """Find the quantiles that are asked for among sorted latencies."""
+    found = len(packed)
     whole = _whole(sums)
-    grouped = by_group.reshape(rows, n_exits, 2)
-    counts = np.concatenate([grouped, grouped.sum(axis=0)[None]])
+    counts = np.concatenate([by_exit, by_exit.sum(axis=0)[None]])
     ranks = np.stack([_ranks(share, sums[:, k.N_ANSWERED]) for share in SHARES], axis=1)
     exit_ranks = _ranks(EXIT_SHARE, counts[:, :, 0])
     quantiles, exit_quantiles = np.zeros_like(ranks), np.zeros_like(exit_ranks)
-    seen = np.zeros((rows, 2), np.int64), np.zeros_like(exit_ranks)
+    seen = np.zeros((len(sums), 2), np.int64), np.zeros_like(exit_ranks)
     k.pick(packed, *bits, ranks, exit_ranks, quantiles, exit_quantiles, *seen)
     of_all = [float(packed[rank_of(share, found) - 1] >> sum(bits)) for share in SHARES] if found else []
     whole[k.LARGEST] = int(packed[-1] >> sum(bits)) if found else 0
     batches = Batches(sums.tolist(), counts.tolist(), quantiles.tolist(), exit_quantiles.tolist())
     total = _tally(whole, of_all, batches.by_exit[-1], batches.exit_p99[-1])
-    return total, batches if n_batches else NO_BATCHES
+    return total, batches
 
 
 class Batches(Sequence[Tally]):
@@ -134,7 +126,7 @@ class Batches(Sequence[Tally]):
     Parameters
     ----------
     sums
-        What `eesim.engine.kernel_tally.count_records` counted, for each batch.
+        What `eesim.engine.kernel_tally.count_frames` counted, for each batch.
     by_exit
         Answers and their summed latency, for each batch and exit; one more row for the whole.
     quantiles

@@ -48,7 +48,7 @@ class Tally:
         Parameters
         ----------
         sums
-            (SUMS_WIDTH,) what `eesim.engine.kernel_tally.count_records` counted.
+            (SUMS_WIDTH,) what `eesim.engine.kernel_tally.count_frames` counted.
         latency, by_exit
             Latencies of all answers, and of those at each exit.
         """
