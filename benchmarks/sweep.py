@@ -31,7 +31,7 @@ from eesim.sweeps.study import Study, load_study
 from eesim.sweeps.sweep import Sweep, sweep
 
 SHARE, PAR_FRAMES, ANSWER_S = 0.80, 10_000, 1.0
-ORDERS = ["BGLGLGL", "GGGGGGG", "BBBBBBB", "BLBGLGL", "BGBGLGL"]
+ORDERS = ["BGLGLGL", "BGBGLGL", "BLBGLGL", "BGLBLGL", "GBLGLBL"]
 
 
 def study(points: int, frames: int, replications: int) -> Study:

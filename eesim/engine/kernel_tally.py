@@ -11,10 +11,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from eesim.engine.jit import WarmOnce, kernel
+from eesim.engine.jit import WarmOnce, kernel, pointer
 from eesim.plan.plan import IntArray, Status
 
 FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER = range(8)
+WIDTH = 8
 ANSWERED = int(Status.ANSWERED)
 
 (
@@ -46,18 +47,21 @@ def spread_records(records: IntArray, times: IntArray, exits: Exits) -> int:
     exits
         (F,) the exit that answered, or `NO_ANSWER`.
     """
+    latency, finished = pointer(times[LATENCY]), pointer(times[FINISHED])
+    queueing, service, transfer = pointer(times[QUEUED]), pointer(times[SERVED]), pointer(times[MOVED])
+    exit_of, record = pointer(exits), pointer(records)
     answered = 0
-    for i in range(records.shape[0]):
-        frame = records[i, FRAME]
-        if records[i, STATUS] != ANSWERED:
-            exits[frame] = NO_ANSWER
+    for row in range(0, records.size, WIDTH):
+        frame = record[row + FRAME]
+        if record[row + STATUS] != ANSWERED:
+            exit_of[frame] = NO_ANSWER
             continue
-        exits[frame] = records[i, EXIT]
-        times[LATENCY, frame] = records[i, FINISH] - records[i, ARRIVAL]
-        times[FINISHED, frame] = records[i, FINISH]
-        times[QUEUED, frame] = records[i, QUEUEING]
-        times[SERVED, frame] = records[i, SERVICE]
-        times[MOVED, frame] = records[i, TRANSFER]
+        exit_of[frame] = record[row + EXIT]
+        latency[frame] = record[row + FINISH] - record[row + ARRIVAL]
+        finished[frame] = record[row + FINISH]
+        queueing[frame] = record[row + QUEUEING]
+        service[frame] = record[row + SERVICE]
+        transfer[frame] = record[row + TRANSFER]
         answered += 1
     return answered
 
@@ -124,7 +128,10 @@ def count_frames(
         Answers; -1 if a latency does not leave room for the bits.
     """
     room = 1 << (62 - batch_bits - exit_bits)
-    n_batches, span = sums.shape[0], max(end - cut, 1)
+    n_batches, n_exits, span = sums.shape[0], by_exit.shape[1], max(end - cut, 1)
+    latency, finished = pointer(times[LATENCY]), pointer(times[FINISHED])
+    queueing, service, transfer = pointer(times[QUEUED]), pointer(times[SERVED]), pointer(times[MOVED])
+    exit_of, cells, out = pointer(exits), pointer(by_exit), pointer(packed)
     found = 0
     for b in range(n_batches):
         # A frame belongs to batch (frame - cut) * n_batches // span.
@@ -133,22 +140,22 @@ def count_frames(
         dropped = missed = queued = served = moved = total = largest = last_answer = last_arrival = 0
         first_answer = first_arrival = NEVER
         for frame in range(begin, stop):
-            e = exits[frame]
+            e = int(exit_of[frame])
             if e < 0:
                 dropped += e == NO_ANSWER
                 continue
-            took, finish = times[LATENCY, frame], times[FINISHED, frame]
+            took, finish = latency[frame], finished[frame]
             total += took
-            queued += times[QUEUED, frame]
-            served += times[SERVED, frame]
-            moved += times[MOVED, frame]
+            queued += queueing[frame]
+            served += service[frame]
+            moved += transfer[frame]
             missed += took > deadline_ns
             largest = max(largest, took)
             first_answer, last_answer = min(first_answer, finish), max(last_answer, finish)
             first_arrival, last_arrival = min(first_arrival, finish - took), max(last_arrival, finish - took)
-            by_exit[b, e, 0] += 1
-            by_exit[b, e, 1] += took
-            packed[found] = took << batch_bits + exit_bits | b << exit_bits | e
+            cells[2 * (b * n_exits + e)] += 1
+            cells[2 * (b * n_exits + e) + 1] += took
+            out[found] = took << batch_bits + exit_bits | b << exit_bits | e
             found += 1
         if largest >= room:
             return -1
@@ -190,21 +197,22 @@ def pick_ranks(
     seen, exit_seen
         (B, 2) and (B + 1, K) zeros: counts on the way.
     """
-    whole = ranks.shape[0]
+    n_ranks, n_exits = ranks.shape[1], exit_ranks.shape[1]
+    whole = ranks.shape[0] * n_exits
+    values, wanted, got, at = pointer(packed), pointer(ranks), pointer(found), pointer(seen)
+    exit_wanted, exit_got, exit_at = pointer(exit_ranks), pointer(exit_found), pointer(exit_seen)
     for i in range(packed.shape[0]):
-        value = packed[i] >> (batch_bits + exit_bits)
-        b = (packed[i] >> exit_bits) & ((1 << batch_bits) - 1)
-        e = packed[i] & ((1 << exit_bits) - 1)
-        seen[b, 0] += 1
-        while seen[b, 1] < ranks.shape[1] and ranks[b, seen[b, 1]] <= seen[b, 0]:
-            found[b, seen[b, 1]] = value
-            seen[b, 1] += 1
-        exit_seen[b, e] += 1
-        if exit_seen[b, e] == exit_ranks[b, e]:
-            exit_found[b, e] = value
-        exit_seen[whole, e] += 1
-        if exit_seen[whole, e] == exit_ranks[whole, e]:
-            exit_found[whole, e] = value
+        value = values[i] >> (batch_bits + exit_bits)
+        b = (values[i] >> exit_bits) & ((1 << batch_bits) - 1)
+        e = values[i] & ((1 << exit_bits) - 1)
+        at[2 * b] += 1
+        while at[2 * b + 1] < n_ranks and wanted[b * n_ranks + at[2 * b + 1]] <= at[2 * b]:
+            got[b * n_ranks + at[2 * b + 1]] = value
+            at[2 * b + 1] += 1
+        for g in (b * n_exits + e, whole + e):
+            exit_at[g] += 1
+            if exit_at[g] == exit_wanted[g]:
+                exit_got[g] = value
 
 
 spread = WarmOnce(spread_records)

@@ -7,13 +7,14 @@ from typing import overload
 
 import numpy as np
 
-from eesim.base import IntArray
+from eesim.base import FloatArray, IntArray
 from eesim.engine import kernel_tally as k
 from eesim.metrics.histogram import Summary, rank_of
 from eesim.metrics.tally import Tally
 from eesim.plan.plan import RECORD_COLUMNS, Status
 
 SHARES = (0.50, 0.90, 0.95, 0.99)
+_SHARES: FloatArray = np.array(SHARES)
 EXIT_SHARE = 0.99
 """Quantiles that are found of all latencies, and of those at each exit."""
 
@@ -108,8 +109,7 @@ def _ranked(packed: IntArray, sums: IntArray, by_exit: IntArray, bits: tuple[int
     found = len(packed)
     whole = _whole(sums)
     counts = np.concatenate([by_exit, by_exit.sum(axis=0)[None]])
-    ranks = np.stack([_ranks(share, sums[:, k.N_ANSWERED]) for share in SHARES], axis=1)
-    exit_ranks = _ranks(EXIT_SHARE, counts[:, :, 0])
+    ranks, exit_ranks = _ranks(_SHARES, sums[:, k.N_ANSWERED, None]), _ranks(EXIT_SHARE, counts[:, :, 0])
     quantiles, exit_quantiles = np.zeros_like(ranks), np.zeros_like(exit_ranks)
     seen = np.zeros((len(sums), 2), np.int64), np.zeros_like(exit_ranks)
     k.pick(packed, *bits, ranks, exit_ranks, quantiles, exit_quantiles, *seen)
@@ -176,7 +176,7 @@ def _tally(
     return Tally.of(sums, latency, exits)
 
 
-def _ranks(share: float, n: IntArray) -> IntArray:
+def _ranks(share: float | FloatArray, n: IntArray) -> IntArray:
     """`rank_of` the quantile of each of several numbers of values; 0 where there are none."""
     ranks = np.maximum(np.ceil(share * n - 1e-9), 1).astype(np.int64)
     return np.where(n > 0, ranks, 0)

@@ -76,7 +76,7 @@ class Tally:
             (self.latency, latency),
             *((histogram, latency[answers[:, EXIT] == exit_]) for exit_, histogram in enumerate(self.by_exit)),
         ):
-            assert isinstance(histogram, Histogram), "a tally that was counted elsewhere is complete"
+            assert not isinstance(histogram, Summary), "a tally that was counted elsewhere is complete"
             histogram.add(values)
         sums = answers[:, [QUEUEING, SERVICE, TRANSFER]].sum(axis=0)
         for part, value in zip(PARTS, [*sums, latency.sum() - sums.sum()], strict=True):

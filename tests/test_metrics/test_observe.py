@@ -14,7 +14,8 @@ from eesim.base import IntArray
 from eesim.engine.protocol import Counters
 from eesim.metrics import observe
 from eesim.metrics.observe import BATCHES, Observation, Observer
-from eesim.metrics.replication import tally_metrics
+from eesim.metrics.replication import batch_metrics, tally_metrics
+from eesim.metrics.tallies import Frames
 from eesim.plan.plan import Status
 from tests.plans import ints
 
@@ -66,6 +67,7 @@ def summary(found: Observation) -> dict[str, Any]:
         "end": found.end.now_ns,
         "frames": None if found.frames is None else found.frames.tolist(),
         "tallies": [repr(sorted(tally_metrics(tally, EXITS).items())) for tally in tallies],
+        "table": repr(batch_metrics(found.batches, EXITS)),
         "counts": [(tally.answered, tally.dropped, tally.missed, tally.frames, tally.lag_ns) for tally in tallies],
     }
 
@@ -136,7 +138,7 @@ def test_batches_are_equal_parts_of_what_is_measured() -> None:
     found = observed(records(450), [], warmup=50)
     assert [tally.frames for tally in found.batches] == [400 // BATCHES] * BATCHES
     assert sum(tally.latency.total for tally in found.batches) == found.tally.latency.total
-    assert observed(records(450), [], batches=False).batches == []
+    assert len(observed(records(450), [], batches=False).batches) == 0
 
 
 def test_a_run_of_one_frame_and_of_dropped_frames_only() -> None:
@@ -145,6 +147,32 @@ def test_a_run_of_one_frame_and_of_dropped_frames_only() -> None:
     rows[:, observe.STATUS], rows[:, observe.EXIT] = Status.DROPPED, -1
     found = observed(rows, [], warmup="auto")
     assert (found.tally.answered, found.tally.dropped, found.warmup_frames) == (0, 100, 0)
+
+
+# -- at once, or as they come -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("warmup", ["none", 0, 90])
+@pytest.mark.parametrize("batches", [True, False])
+@pytest.mark.parametrize("scale", [1, 1 << 45])
+def test_short_runs_are_counted_as_long_ones_are(
+    monkeypatch: pytest.MonkeyPatch, warmup: Any, batches: bool, scale: int
+) -> None:
+    rows = records(300, seed=4)
+    # Days of latency do not fit into what is counted at once.
+    rows[:, [observe.ARRIVAL, observe.FINISH, observe.QUEUEING, observe.SERVICE, observe.TRANSFER]] *= scale
+    at_once = summary(observed(rows, [], warmup=warmup, batches=batches, deadline_ns=120 * scale))
+    monkeypatch.setattr(observe, "PILOT_FRAMES", 64)
+    assert summary(observed(rows, [], warmup=warmup, batches=batches, deadline_ns=120 * scale)) == at_once
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_frames_that_are_used_again_forget_what_was_there(keep: bool) -> None:
+    frames = Frames(500)
+    observed(records(500, transient=40, seed=2), [], warmup="auto", frames=frames)
+    rows = records(300, seed=3)
+    again = summary(observed(rows, [], warmup="auto", keep=keep, frames=frames))
+    assert again == summary(observed(rows, [], warmup="auto", keep=keep))
 
 
 # -- chunks -------------------------------------------------------------------------------------------------
