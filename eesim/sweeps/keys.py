@@ -8,6 +8,7 @@ version of numpy, whose generators draw the streams.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,11 @@ class Keys:
     def __init__(self) -> None:
         self._parts: dict[int, tuple[Any, str]] = {}
 
-    def part(self, model: Any) -> str:
-        """Digest of a resolved part."""
+    def part(self, model: Any, told: Callable[[Any], Any] = lambda model: model) -> str:
+        """Digest of a resolved part, or of what it has ``told``."""
         known = self._parts.get(id(model))
-        if known is None or known[0] is not model:
-            known = model, hashlib.sha256(repr(model).encode()).hexdigest()
+        if known is None:
+            known = model, hashlib.sha256(repr(told(model)).encode()).hexdigest()
             if len(self._parts) > 10_000:
                 self._parts.clear()
             self._parts[id(model)] = known
@@ -53,28 +54,29 @@ class Keys:
     def key(self, scenario: Scenario) -> bytes:
         """Key of a scenario, `KEY_BYTES` bytes."""
         spec = scenario.spec
-        policy = {name: value for name, value in scenario.policy if name != "preset"}
         told = (
             engine_version(),
             self.part(scenario.board),
             self.part(scenario.network),
             self.part(scenario.profile),
-            scenario.mapping,
-            policy,
-            spec.physics,
+            self.part(scenario.mapping),
+            self.part(scenario.policy, lambda policy: _without(policy, "preset")),
+            self.part(spec.physics),
             _without_path(spec.stream.arrivals),
             _without_path(spec.stream.exits),
             spec.stream.noise,
             trace_digests(scenario),
             scenario.n_frames,
-            {name: value for name, value in spec.run if name != "frames"},
-            spec.requirements,
+            self.part(spec.run, lambda run: _without(run, "frames")),
+            self.part(spec.requirements),
         )
         return hashlib.sha256(repr(told).encode()).digest()[:KEY_BYTES]
 
 
 def _without_path(model: Any) -> Any:
     """A stream's model; of a file, what counts is what it holds."""
-    if isinstance(model, (ArrivalTrace, ExitTrace)):
-        return {name: value for name, value in model if name != "path"}
-    return model
+    return _without(model, "path") if isinstance(model, (ArrivalTrace, ExitTrace)) else model
+
+
+def _without(model: Any, key: str) -> dict[str, Any]:
+    return {name: value for name, value in model if name != key}

@@ -98,7 +98,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._top = -1
-        self._n_small = MANY_SMALL
+        self._written: dict[Path, pa.Table] = {}
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -175,25 +175,26 @@ class Store:
     # -- writing ------------------------------------------------------------------------------------------
 
     def tidy(self) -> None:
-        """Remove what a killed writer left: parts that no longer count, and unfinished files."""
-        _, void, _ = self._scan()
+        """Remove what a killed writer left: parts that no longer count, unfinished files, many small parts."""
+        parts, void, _ = self._scan()
         for path in [*void, *self.folder.glob(".part-*")]:
             path.unlink(missing_ok=True)
+        small = [part.path for part in parts if part.rows < SMALL_ROWS]
+        if len(small) >= MANY_SMALL:
+            self._replace(small)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Write rows as a new part; they are there from its rename on."""
-        self._write(as_table(rows), ())
-        self._n_small += len(rows) < SMALL_ROWS
+        table = as_table(rows)
+        path = self._write(table, ())
+        if len(rows) < SMALL_ROWS:
+            # Kept until there are many: what was just written need not be read to be put together.
+            self._written[path] = table
 
     def compact_small(self) -> None:
-        """Make one part of many small ones."""
-        if self._n_small < MANY_SMALL:
-            return
-        small = [part for part in self.parts() if part.rows < SMALL_ROWS]
-        self._n_small = len(small)
-        if len(small) >= MANY_SMALL:
-            self._replace(small)
-            self._n_small = 1
+        """Make one part of the small ones that were written here, if there are many."""
+        if len(self._written) >= MANY_SMALL:
+            self._replace(list(self._written))
 
     def compact(self) -> None:
         """Make as few parts as possible, sorted by key."""
@@ -202,22 +203,27 @@ class Store:
         for part in parts:
             batch.append(part)
             if sum(p.rows for p in batch) >= PART_ROWS:
-                self._replace(batch)
+                self._replace([p.path for p in batch])
                 batch = []
         if len(batch) > 1:
-            self._replace(batch)
+            self._replace([p.path for p in batch])
 
-    def _replace(self, parts: Sequence[Part]) -> None:
+    def _replace(self, paths: Sequence[Path]) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        tables = [pq.read_table(part.path, partitioning=None).replace_schema_metadata(None) for part in parts]
-        merged = pa.concat_tables(tables, promote_options="default").sort_by("key")
-        self._write(merged, [part.path.name for part in parts])
-        for part in parts:
-            part.path.unlink(missing_ok=True)
+        def read(path: Path) -> pa.Table:
+            known = self._written.pop(path, None)
+            if known is None:
+                known = pq.read_table(path, partitioning=None).replace_schema_metadata(None)
+            return known
 
-    def _write(self, table: pa.Table, replaces: Sequence[str]) -> None:
+        merged = pa.concat_tables([read(path) for path in paths], promote_options="default").sort_by("key")
+        self._write(merged, [path.name for path in paths])
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+    def _write(self, table: pa.Table, replaces: Sequence[str]) -> Path:
         if self._top < 0:
             self._top = self._scan()[2]
         self._top += 1
@@ -227,6 +233,7 @@ class Store:
             table = table.replace_schema_metadata({REPLACES: json.dumps(list(replaces)).encode()})
         write_table(table, temporary)
         os.replace(temporary, path)
+        return path
 
 
 def write_table(table: pa.Table, path: Path) -> None:
