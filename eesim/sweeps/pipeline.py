@@ -1,7 +1,7 @@
 """From points to rows in the store: look up, cut into chunks, hand out, take in, write.
 
 Chunks hold about `CHUNK_S` seconds of work, by the rate of those that came back, and each worker has one to do and one
-to go on with. Rows are written every second or two: what a kill costs is what was not written yet.
+to go on with. What a kill costs is what was not written yet, about two seconds of work.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from eesim.sweeps.worker import Chunk, Finished, Row, Spent, Task
 
 CHUNK_S = 0.5
 MAX_CHUNK = 4096
-FLUSH_S = 1.5
+FLUSH_WORK_S, FLUSH_S, FLUSH_LATEST_S = 2.0, 0.5, 5.0
+"""Rows are written when they took the workers so much processor time, but not more often, and not later, than this."""
+TELL_S = 1.0
 MAX_LOSSES = 2
 """A chunk that was lost so often is cut into single points that run alone, to find the one that kills its worker."""
 
@@ -88,6 +90,7 @@ class Pipeline:
         self._first_row_s = math.nan
         self._begin = self._flushed = time.monotonic()
         self._chunks = 0
+        self._unwritten_s = 0.0
         self._under_way = 0
         self._per_point_s = math.nan
         self._losses: dict[int, int] = {}
@@ -148,10 +151,15 @@ class Pipeline:
                 self._submit(executor, [self._suspects.popleft()])
             if not self._under_way:
                 break
-            for finished in executor.finished(FLUSH_S):
+            for finished in executor.finished(TELL_S):
                 self._take(executor, finished)
-            if time.monotonic() - self._flushed >= FLUSH_S:
+            if self._is_due():
                 self._flush()
+
+    def _is_due(self) -> bool:
+        """Whether rows should be written: that costs the same for few as for many."""
+        since_s = time.monotonic() - self._flushed
+        return since_s >= FLUSH_LATEST_S or (since_s >= FLUSH_S and self._unwritten_s >= FLUSH_WORK_S)
 
     def _chunk_size(self, workers: int) -> int:
         """Points in the next chunk: half a second's worth, and never so many that others have nothing to do."""
@@ -172,6 +180,7 @@ class Pipeline:
             self._lost(executor, finished)
             return
         self.spent = self.spent.plus(finished.spent)
+        self._unwritten_s += finished.spent.cpu_s
         each = finished.spent.wall_s / len(finished.rows)
         # The first chunk also loads the kernels: it says little about the next.
         is_first = math.isnan(self._per_point_s) or self._chunks <= 2
@@ -197,6 +206,7 @@ class Pipeline:
     def _flush(self) -> None:
         """Write the rows that came in."""
         self._flushed = time.monotonic()
+        self._unwritten_s = 0.0
         if self._rows:
             rows, self._rows = self._rows, []
             self._store.add(rows)

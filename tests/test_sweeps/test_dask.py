@@ -19,7 +19,7 @@ CODE = """
 import os, signal, sys
 import eesim
 from eesim.sweeps import dask_executor, pipeline
-pipeline.FLUSH_S = pipeline.CHUNK_S = 0.05
+pipeline.FLUSH_S = pipeline.FLUSH_WORK_S = pipeline.CHUNK_S = 0.05
 clients, killed = [], []
 connect = dask_executor.connect
 def remember(*arguments):

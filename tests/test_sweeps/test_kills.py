@@ -19,7 +19,7 @@ CODE = """
 import sys, pathlib
 import eesim
 from eesim.sweeps import pipeline, store
-pipeline.FLUSH_S = pipeline.CHUNK_S = 0.03
+pipeline.FLUSH_S = pipeline.FLUSH_WORK_S = pipeline.CHUNK_S = 0.03
 store.MANY_SMALL = 3
 def tell(state):
     print(state.done, flush=True)

@@ -311,6 +311,7 @@ def test_a_changed_board_and_a_changed_engine_are_named(tmp_path: Path, monkeypa
 
 def test_an_interrupted_sweep_keeps_what_it_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline_module, "FLUSH_S", 0.0)
+    monkeypatch.setattr(pipeline_module, "FLUSH_WORK_S", 0.0)
 
     def stop(state: Progress) -> None:
         if state.done == 4:
