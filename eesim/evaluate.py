@@ -211,6 +211,8 @@ def _observe(job: _Job, replication: int) -> Observation:
         batches=job.batches,
         step=step,
         frames=job.scratch.frames if job.scratch else None,
+        # The reference shares as little with the compiled engine as it can.
+        compiled=job.engine == "compiled",
     )
     if job.scratch:
         job.scratch.memory.sink = observer.sink

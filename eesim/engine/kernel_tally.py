@@ -49,7 +49,7 @@ def spread_records(records: IntArray, times: IntArray, exits: Exits) -> int:
     """
     latency, finished = pointer(times[LATENCY]), pointer(times[FINISHED])
     queueing, service, transfer = pointer(times[QUEUED]), pointer(times[SERVED]), pointer(times[MOVED])
-    exit_of, record = pointer(exits), pointer(records)
+    exit_of, record = pointer(exits), pointer(records.reshape(-1))
     answered = 0
     for row in range(0, records.size, WIDTH):
         frame = record[row + FRAME]
@@ -131,7 +131,7 @@ def count_frames(
     n_batches, n_exits, span = sums.shape[0], by_exit.shape[1], max(end - cut, 1)
     latency, finished = pointer(times[LATENCY]), pointer(times[FINISHED])
     queueing, service, transfer = pointer(times[QUEUED]), pointer(times[SERVED]), pointer(times[MOVED])
-    exit_of, cells, out = pointer(exits), pointer(by_exit), pointer(packed)
+    exit_of, cells, out = pointer(exits), pointer(by_exit.reshape(-1)), pointer(packed)
     found = 0
     for b in range(n_batches):
         # A frame belongs to batch (frame - cut) * n_batches // span.
@@ -199,8 +199,10 @@ def pick_ranks(
     """
     n_ranks, n_exits = ranks.shape[1], exit_ranks.shape[1]
     whole = ranks.shape[0] * n_exits
-    values, wanted, got, at = pointer(packed), pointer(ranks), pointer(found), pointer(seen)
-    exit_wanted, exit_got, exit_at = pointer(exit_ranks), pointer(exit_found), pointer(exit_seen)
+    values, wanted = pointer(packed), pointer(ranks.reshape(-1))
+    got, at = pointer(found.reshape(-1)), pointer(seen.reshape(-1))
+    exit_wanted, exit_got = pointer(exit_ranks.reshape(-1)), pointer(exit_found.reshape(-1))
+    exit_at = pointer(exit_seen.reshape(-1))
     for i in range(packed.shape[0]):
         value = values[i] >> (batch_bits + exit_bits)
         b = (values[i] >> exit_bits) & ((1 << batch_bits) - 1)

@@ -298,7 +298,7 @@ def advance(
     int
         ``FED``, ``FINISHED``, ``STUCK`` or ``CRAMPED``.
     """
-    arena, instants, draws, rows = pointer(m), pointer(arrival), pointer(draw), pointer(totals)
+    arena, instants, draws, rows = pointer(m), pointer(arrival), pointer(draw), pointer(totals.reshape(-1))
     n_marks, status = marks.shape[0], c.FED
     for i in range(m[c.MARKED], n_marks + 1):
         is_last = i == n_marks

@@ -14,7 +14,7 @@ from eesim.metrics.histogram import EXACT_LIMIT
 from eesim.metrics.statistics import mser5
 from eesim.metrics.tallies import Frames
 from eesim.metrics.tally import PARTS, Tally
-from eesim.plan.plan import RECORD_COLUMNS
+from eesim.plan.plan import RECORD_COLUMNS, Status
 
 __all__ = [
     "ARRIVAL", "BATCHES", "EXIT", "FINISH", "FRAME", "PARTS", "QUEUEING", "SERVICE", "STATUS", "TRANSFER",
@@ -64,6 +64,8 @@ class Observer:
         Frames between snapshots: an automatic warm-up ends at one of them.
     frames
         Memory to use again, for runs that fit.
+    compiled
+        Count in compiled code what can be; the numbers are the same.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Observer:
         batches: bool,
         step: int = 1,
         frames: Frames | None = None,
+        compiled: bool = True,
     ) -> None:
         self._n_frames = n_frames
         self._step = step
@@ -84,7 +87,8 @@ class Observer:
         self._batches = BATCHES if batches else 0
         self._n_exits = n_exits
         self._deadline_ns = deadline_ns
-        self._at_once = n_frames <= PILOT_FRAMES
+        self._compiled = compiled
+        self._at_once = compiled and n_frames <= PILOT_FRAMES
         fits = frames is not None and n_frames <= frames.size
         self._frames = frames if fits and frames is not None else Frames(n_frames if self._at_once else 0)
         if self._at_once:
@@ -135,6 +139,11 @@ class Observer:
 
     def _decide(self, pilot: IntArray) -> None:
         """Find the warm-up on frames that ended first."""
+        if not self._compiled:
+            answers = pilot[pilot[:, STATUS] == Status.ANSWERED]
+            answers = answers[np.argsort(answers[:, FRAME], kind="stable")]
+            self._cut_at(answers[:, FRAME], answers[:, FINISH] - answers[:, ARRIVAL])
+            return
         size = 1 + int(pilot[:, FRAME].max(initial=-1))
         frames = Frames(size)
         frames.take(pilot)
@@ -142,7 +151,7 @@ class Observer:
 
     def _cut_at(self, frames: IntArray | None, latency: IntArray) -> None:
         """Find the warm-up on latencies in the order of their frames, and round it up to where a snapshot is taken."""
-        cut = mser5(latency)
+        cut = mser5(latency, compiled=self._compiled)
         frame = cut if frames is None or not cut else int(frames[cut])
         self._cut = -(-frame // self._step) * self._step
 

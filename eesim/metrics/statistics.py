@@ -30,7 +30,7 @@ class Estimate(NamedTuple):
         return {"value": self.value, "ci_low": self.ci_low, "ci_high": self.ci_high}
 
 
-def mser5(values: FloatArray | IntArray) -> int:
+def mser5(values: FloatArray | IntArray, *, compiled: bool = True) -> int:
     """Number of leading observations to remove as warm-up.
 
     The MSER-5 rule (White, Cobb and Spratt 2000): over means of five observations, cut where the squared standard
@@ -40,6 +40,8 @@ def mser5(values: FloatArray | IntArray) -> int:
     ----------
     values
         (n,) observations in order.
+    compiled
+        Do it in compiled code where the values are whole numbers; the answer is the same.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def mser5(values: FloatArray | IntArray) -> int:
     """
     if len(values) < MIN_FOR_WARMUP:
         return 0
-    if values.dtype == np.int64:
+    if compiled and values.dtype == np.int64:
         from eesim.engine.kernel_tally import mser
 
         return int(mser(np.ascontiguousarray(values), MSER_BATCH)) * MSER_BATCH

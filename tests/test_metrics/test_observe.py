@@ -166,6 +166,12 @@ def test_short_runs_are_counted_as_long_ones_are(
     assert summary(observed(rows, [], warmup=warmup, batches=batches, deadline_ns=120 * scale)) == at_once
 
 
+@pytest.mark.parametrize("warmup", ["auto", "none", 90])
+def test_plain_code_counts_the_same(warmup: Any) -> None:
+    rows = records(300, transient=70, seed=5)
+    assert summary(observed(rows, [], warmup=warmup, compiled=False)) == summary(observed(rows, [], warmup=warmup))
+
+
 @pytest.mark.parametrize("keep", [True, False])
 def test_frames_that_are_used_again_forget_what_was_there(keep: bool) -> None:
     frames = Frames(500)
