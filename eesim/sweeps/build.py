@@ -27,10 +27,18 @@ class Builder:
     ----------
     document
         The study, for the positions of problems.
+
+    Attributes
+    ----------
+    problems
+        What is wrong.
+    sound
+        Factors of products that are good by themselves, where others are not.
     """
 
     def __init__(self, document: Document) -> None:
         self.problems: list[Problem] = []
+        self.sound: list[Node] = []
         self._document = document
 
     def complain(self, where: DataPath, message: str, hint: str = "") -> None:
@@ -65,6 +73,7 @@ class Builder:
         parts = [self.build(inner, (*where, "of", i)) for i, inner in enumerate(part.of)]
         nodes = [node for node in parts if node is not None]
         if len(nodes) < len(parts):
+            self.sound += nodes if isinstance(part, s.Product) else []
             return None
         return self._combined(part, nodes, where)
 

@@ -83,10 +83,11 @@ def load_study(
     collect.problems += builder.problems
     if design is not None:
         collect.problems += _swept_and_set(document, spec, changes, design)
-    if base is not None and design is not None:
-        _try_levels(document, base, design, spec, collect)
-    elif base is not None:
-        collect.attempt(lambda: resolve(base.document, base.beside, base.shared))
+    if base is not None:
+        for part in [design] if design is not None else builder.sound:
+            _try_levels(document, base, part, spec, collect)
+        if design is None and not builder.sound:
+            collect.attempt(lambda: resolve(base.document, base.beside, base.shared))
     collect.raise_any()
     assert base is not None
     assert design is not None

@@ -67,6 +67,13 @@ def test_all_problems_are_told_at_once() -> None:
     assert any("there is no PE 'Q'" in text for text in found)
 
 
+def test_values_are_tried_although_another_factor_of_a_product_is_wrong() -> None:
+    bad = {"kind": "range", "path": "stream.arrivals.rate", "low": 30, "high": "60 Hz", "steps": 3}
+    found = problems({"kind": "product", "of": [bad, with_axis("mapping.segments", "GGGGGGG", "QQQQQQQ")]})
+    assert found[0] == "design.of.0.high: low is in no unit, high in Hz"
+    assert found[1].startswith("mapping.segments: there is no PE 'Q'")
+
+
 def test_a_wrong_base_is_told_once_not_per_value() -> None:
     found = problems(set={"stream.arrivals.jiter": "1 ms"})
     assert found == ["stream.arrivals.jiter: unknown key (did you mean jitter?)"]
