@@ -33,6 +33,7 @@ typedef struct Plan {
 
 typedef struct Record {
     int64_t frame, arrival_ns, finish_ns, exit, status, queueing_ns, service_ns, transfer_ns;
+    int64_t stream, level; /* one stream without levels: both are 0 */
 } Record;
 
 typedef enum Status { WAITING, READY, RUNNING, DONE, CANCELLED } Status;

@@ -77,10 +77,12 @@ class NativeEngine:
     """
 
     def __init__(self, library: ctypes.CDLL, plan: Plan) -> None:
+        if len(plan.section_places):
+            raise NotImplementedError("the C event loop knows no sections")
         self._library = library
         self._arrays = {name: np.ascontiguousarray(getattr(plan, name), np.int64) for name in ARRAYS}
         fields = {name: array.ctypes.data for name, array in self._arrays.items()}
-        self._plan = _Plan(**fields, **{name: int(getattr(plan, name)) for name in SIZES + RULES})
+        self._plan = _Plan(**fields, **{name: int(np.asarray(getattr(plan, name)).item()) for name in SIZES + RULES})
         self._counters = Counters(
             now_ns=0,
             busy_ns=np.zeros((plan.n_nodes, plan.n_states), np.int64),
@@ -91,8 +93,8 @@ class NativeEngine:
 
     def feed(self, draws: Draws, *, final: bool) -> None:
         """Simulate the whole stream; ``final`` must be true."""
-        if not final or len(draws.noise_ppm):
-            raise NotImplementedError("the C event loop takes the stream in one piece, without noise")
+        if not final or len(draws.noise_ppm) or len(draws.confident):
+            raise NotImplementedError("the C event loop takes the stream in one piece, without noise and levels")
         arrival, draw = (np.ascontiguousarray(array, np.int64) for array in (draws.arrival_ns, draws.exit))
         self._records = np.empty((len(arrival), len(RECORD_COLUMNS)), np.int64)
         now = ctypes.c_int64()
@@ -106,7 +108,7 @@ class NativeEngine:
         self._counters = self._counters._replace(now_ns=now.value)
 
     def take_records(self) -> IntArray:
-        """Hand over the records of all frames, in the order in which they ended, (n, 8)."""
+        """Hand over the records of all frames, in the order in which they ended, (n, 10)."""
         return self._records
 
     def counters(self) -> Counters:

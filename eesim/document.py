@@ -100,6 +100,11 @@ class Document:
         return self._root.plain()
 
     @property
+    def tree(self) -> Tree:
+        """The data with the origin of each value."""
+        return self._root
+
+    @property
     def source(self) -> str:
         """File that the document's root was written in."""
         return self._root.origin.source
@@ -162,7 +167,8 @@ class Document:
         """Return this document with another laid over it.
 
         Mappings merge key by key, everything else is replaced. So is a mapping whose ``kind`` changes: the
-        keys of the old kind mean nothing to the new one.
+        keys of the old kind mean nothing to the new one. Over a list, a mapping of indices (``{"0": ...}``)
+        changes single items.
         """
         return Document(_merge(self._root, overlay._root))
 
@@ -229,12 +235,21 @@ def _tree_of(data: object, origin: Origin, problems: list[Problem]) -> Tree:
 def _merge(base: Tree, overlay: Tree) -> Tree:
     """Lay one tree over another."""
     old, new = base.content, overlay.content
+    if isinstance(old, list) and isinstance(new, dict) and new and all(_is_index(key, old) for key in new):
+        return Tree(
+            [_merge(item, new[str(i)]) if str(i) in new else item for i, item in enumerate(old)], overlay.origin
+        )
     if not isinstance(old, dict) or not isinstance(new, dict):
         return overlay
     if TAG in old and TAG in new and old[TAG].content != new[TAG].content:
         return overlay
     both = {key: _merge(item, new[key]) if key in new else item for key, item in old.items()}
     return Tree(both | {key: item for key, item in new.items() if key not in old}, overlay.origin)
+
+
+def _is_index(key: str, items: list[Tree]) -> bool:
+    """Whether a key of a mapping is the index of an item, as ``--set`` writes it."""
+    return key.isdecimal() and key == str(int(key)) and int(key) < len(items)
 
 
 def _place(tree: Tree | None, path: DataPath, new: Tree) -> Tree:

@@ -59,9 +59,13 @@ class InputError(EesimError):
         self.problems: tuple[Problem, ...] = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]]]:
+        """Cross a process boundary with the problems, not with their text."""
+        return type(self), (self.problems,)
+
 
 class SimulationDeadlock(EesimError):
-    """The run stopped before all frames had left: servers block each other in a circle.
+    """The run stopped before all frames had left: servers block each other, or hold each other up, in a circle.
 
     Parameters
     ----------
@@ -69,13 +73,22 @@ class SimulationDeadlock(EesimError):
         Number of frames that can no longer leave.
     blocked
         ``(server, frame, node)`` of every blocked server.
+    held
+        ``(resource, frame, node, section)`` of every resource whose next task waits for a place in a section.
     """
 
-    def __init__(self, frames_in_flight: int, blocked: Sequence[tuple[int, int, int]]) -> None:
+    def __init__(
+        self,
+        frames_in_flight: int,
+        blocked: Sequence[tuple[int, int, int]],
+        held: Sequence[tuple[int, int, int, int]] = (),
+    ) -> None:
         self.frames_in_flight = frames_in_flight
         self.blocked = tuple(blocked)
-        held = ", ".join(f"server {s} holds node {n} of frame {f}" for s, f, n in blocked)
-        super().__init__(f"deadlock: {frames_in_flight} frames in flight cannot go on ({held})")
+        self.held = tuple(held)
+        reasons = [f"server {s} holds node {n} of frame {f}" for s, f, n in blocked]
+        reasons += [f"resource {r} waits with node {n} of frame {f} for a place in section {z}" for r, f, n, z in held]
+        super().__init__(f"deadlock: {frames_in_flight} frames in flight cannot go on ({', '.join(reasons)})")
 
 
 class InvariantViolation(EesimError):

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eesim.base import IntArray
-from eesim.engine.protocol import Memory
+from eesim.base import FloatArray, IntArray
 from eesim.engine.simulate import EngineName, drive, make_engine
-from eesim.metrics.bounds import Bounds, Paths, bounds, paths_of
-from eesim.metrics.observe import PILOT_FRAMES, Observation, Observer
+from eesim.metrics.bounds import bounds
+from eesim.metrics.correctness import AnswerKey
+from eesim.metrics.observe import BATCHES, Observation, Observer
 from eesim.metrics.replication import Replication, batch_metrics, replication_metrics
 from eesim.metrics.requirements import Verdict, judge
 from eesim.metrics.result import Result, combine
 from eesim.metrics.statistics import MIN_FOR_WARMUP, Estimate
-from eesim.metrics.tallies import Frames
 from eesim.plan.lower import Lowered, lower
-from eesim.plan.plan import Draws, Plan
+from eesim.plan.plan import Draws
 from eesim.provenance import provenance
 from eesim.scenario.load import Scenario
-from eesim.workload.arrivals import ClosedLoop, Periodic, Poisson
-from eesim.workload.stream import DrawnBefore
+from eesim.scenario.stream_checks import memory_frames
+from eesim.workload.arrivals import ClosedLoop, mean_rate
+from eesim.workload.confidences import ExitConfidences
+from eesim.workload.exits import alternatives_of
 
 SNAPSHOTS = 64
 """Frames at which a warm-up can end, per replication."""
@@ -38,39 +39,11 @@ an empty system, and by more than this share of the time that the arrivals take.
 NEARLY_FULL = 0.98
 """Utilisation above which a run is suspected to be overloaded."""
 
+ALIKE = 10
+"""Batches should be so many times longer than the frames over which a stream is alike."""
+
 KEEP_FRAMES_UP_TO = 2_000_000
 """Frames (over all replications) up to which their records are kept unless told otherwise."""
-
-
-MAX_PATHS = 4096
-"""Plans whose critical paths are kept."""
-
-
-class Scratch:
-    """Memory for those who simulate one scenario after the other: drawn streams, and room for records.
-
-    Not for two threads at a time.
-
-    Parameters
-    ----------
-    drawn_bytes
-        Drawn streams to keep, for scenarios that share them.
-    """
-
-    def __init__(self, drawn_bytes: int = 1 << 28) -> None:
-        self.drawn = DrawnBefore(drawn_bytes)
-        self.memory = Memory()
-        self.frames = Frames(PILOT_FRAMES)
-        self._paths: dict[int, tuple[Plan, Paths]] = {}
-
-    def paths(self, plan: Plan) -> Paths:
-        """Critical paths of a plan."""
-        known = self._paths.get(id(plan))
-        if known is None:
-            if len(self._paths) >= MAX_PATHS:
-                self._paths.clear()
-            known = self._paths[id(plan)] = plan, paths_of(plan)
-        return known[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,61 +57,15 @@ class _Job:
     keep: bool
     batches: bool
     progress: Callable[[int], None] | None
-    scratch: Scratch | None = None
 
+    def warmup(self) -> str | int:
+        """Warm-up as the scenario asks for it."""
+        return self.scenario.spec.run.warmup
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """What the replications of one scenario say.
-
-    Attributes
-    ----------
-    scenario, lowered
-        What was simulated.
-    replications
-        Metrics of each replication.
-    estimates
-        Flat metric name to estimate over the replications.
-    bounds
-        Analytical bounds.
-    verdicts
-        Each requirement, judged.
-    notes
-        What the reader should know.
-    """
-
-    scenario: Scenario
-    lowered: Lowered
-    replications: tuple[Replication, ...]
-    estimates: dict[str, Estimate]
-    bounds: Bounds
-    verdicts: tuple[Verdict, ...]
-    notes: tuple[str, ...]
-
-    def value(self, name: str) -> float | None:
-        """Point estimate of a metric by its flat name."""
-        return self.estimates[name].value
-
-
-def measure(scenario: Scenario, lowered: Lowered, scratch: Scratch) -> Measurement:
-    """Simulate a scenario on one thread with the compiled engine and keep its metrics only: what `run` finds, for less.
-
-    Parameters
-    ----------
-    scenario, lowered
-        What to simulate.
-    scratch
-        Memory that is used again from call to call.
-
-    Raises
-    ------
-    SimulationDeadlock
-        If the run cannot go on.
-    """
-    settings = scenario.spec.run
-    alone = settings.replications == 1
-    job = _Job(scenario, lowered, "compiled", settings.seed, False, alone, None, scratch)
-    return _measurement(job, (_observe(job, r) for r in range(settings.replications)))
+    def metrics(self, observation: Observation) -> Replication:
+        """Metrics of one replication."""
+        right = [accuracy_table(member) for member in self.scenario.streams]
+        return replication_metrics(self.lowered.plan, self.lowered.labels, observation, right)
 
 
 def run(
@@ -178,47 +105,111 @@ def run(
     chosen = scenario.spec.run.seed if seed is None else seed
     keep = scenario.n_frames * count <= KEEP_FRAMES_UP_TO if keep_frames is None else keep_frames
     job = _Job(scenario, lower(scenario), engine, chosen, keep, count == 1, progress)
-    observations = _observe_all(job, count)
+    observations = _observe_all(job, [(r, job.warmup()) for r in range(count)])
     return _result(job, observations, _log(job, log_frames) if log_frames else None)
 
 
-def _observe_all(job: _Job, count: int) -> list[Observation]:
-    """Run the replications: on threads where the engine lets go of the interpreter."""
-    workers = min(count, os.cpu_count() or 1)
-    if job.engine == "reference" or workers == 1:
-        return [_observe(job, r) for r in range(count)]
+class Replications:
+    """Replications of one scenario, run a few at a time; only their metrics are kept.
+
+    What comparisons are made of: replication ``r`` of two scenarios with the same seed sees the same random numbers.
+
+    Parameters
+    ----------
+    scenario
+        What to simulate.
+    engine, seed, progress
+        As in `run`.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        engine: EngineName = "compiled",
+        seed: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        chosen = scenario.spec.run.seed if seed is None else seed
+        self._job = _Job(scenario, lower(scenario), engine, chosen, keep=False, batches=False, progress=progress)
+        self._done: dict[int, Replication] = {}
+        self._own_warmup: dict[int, int] = {}
+
+    @property
+    def scenario(self) -> Scenario:
+        """What is simulated."""
+        return self._job.scenario
+
+    @property
+    def lowered(self) -> Lowered:
+        """What the engine reads."""
+        return self._job.lowered
+
+    @property
+    def done(self) -> list[Replication]:
+        """Metrics of the replications so far, in order."""
+        return [self._done[r] for r in sorted(self._done)]
+
+    def simulate(self, replications: Sequence[int], warmups: Mapping[int, int] | None = None) -> None:
+        """Run some replications (again, if need be).
+
+        Parameters
+        ----------
+        replications
+            Their numbers, from 0.
+        warmups
+            Frames to leave out, by replication, instead of what the scenario asks for: what is compared must be
+            measured on the same frames.
+        """
+        pairs = [(r, (warmups or {}).get(r, self._job.warmup())) for r in replications]
+        for r, observation in zip(replications, _observe_all(self._job, pairs), strict=True):
+            self._done[r] = self._job.metrics(observation)
+            self._own_warmup.setdefault(r, observation.warmup_frames)
+
+    def result(self) -> Result:
+        """Summary of the replications so far, as `run` gives it (without frames, log and batches)."""
+        result = _summary(self._job, self.done, [], None, None)
+        # Whether a steady state was found is for its own warm-up to say, not for one that others needed.
+        own = [done._replace(warmup_frames=self._own_warmup[r]) for r, done in sorted(self._done.items())]
+        return replace(result, notes=(*self.scenario.notes, *_notes(result, own)))
+
+
+def _observe_all(job: _Job, replications: Sequence[tuple[int, str | int]]) -> list[Observation]:
+    """Run replications with their warm-ups: on threads where the engine lets go of the interpreter."""
+    workers = min(len(replications), os.cpu_count() or 1)
+    if job.engine == "reference" or workers <= 1:
+        return [_observe(job, *pair) for pair in replications]
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(lambda r: _observe(job, r), range(count)))
+        return list(pool.map(lambda pair: _observe(job, *pair), replications))
 
 
-def _blocks(job: _Job, replication: int, n_frames: int) -> Iterator[Draws]:
-    drawn = job.scratch.drawn if job.scratch else None
-    for frames in job.scenario.stream.blocks(n_frames, seed=job.seed, replication=replication, drawn=drawn):
+def _blocks(job: _Job, replication: int, n_frames: int, key: AnswerKey | None = None) -> Iterator[Draws]:
+    for frames in job.scenario.blocks(n_frames, seed=job.seed, replication=replication):
+        if key is not None:
+            key.add(frames.correct)
         yield job.lowered.draws(frames)
 
 
-def _observe(job: _Job, replication: int) -> Observation:
+def _observe(job: _Job, replication: int, warmup: str | int) -> Observation:
     scenario, n = job.scenario, job.scenario.n_frames
-    warmup = scenario.spec.run.warmup
     stop_at = min(int(warmup), n - 1) if isinstance(warmup, int) else 0
     step = max(n // SNAPSHOTS, 1)
+    by_sample = any(isinstance(member.spec.stream.exits, ExitConfidences) for member in scenario.streams)
+    key = AnswerKey(job.lowered.labels.exit_number) if by_sample else None
     observer = Observer(
         n,
         job.lowered.plan.n_exits,
         warmup=stop_at if isinstance(warmup, int) else warmup,
-        deadline_ns=scenario.spec.requirements.deadline,
+        deadlines_ns=[member.spec.requirements.deadline for member in scenario.streams],
         keep=job.keep,
         batches=job.batches,
         step=step,
-        frames=job.scratch.frames if job.scratch else None,
-        # The reference shares as little with the compiled engine as it can.
-        compiled=job.engine == "compiled",
+        by_stream=bool(scenario.members),
+        key=key,
     )
-    if job.scratch:
-        job.scratch.memory.sink = observer.sink
     end = drive(
-        make_engine(job.engine, job.lowered.plan, memory=job.scratch.memory if job.scratch else None),
-        _blocks(job, replication, n),
+        make_engine(job.engine, job.lowered.plan),
+        _blocks(job, replication, n, key),
         observer,
         step=step,
         stop_at=stop_at,
@@ -243,47 +234,66 @@ def _log(job: _Job, frames: int) -> IntArray:
     return np.concatenate(parts)
 
 
-def _measurement(job: _Job, observations: Iterable[Observation]) -> Measurement:
+def _result(job: _Job, observations: list[Observation], log: IntArray | None) -> Result:
+    plan, labels = job.lowered.plan, job.lowered.labels
+    measured = [job.metrics(observation) for observation in observations]
+    right = [accuracy_table(member) for member in job.scenario.streams]
+    batches = [batch_metrics(tally, plan, labels, right) for tally in observations[0].batches if tally.frames]
+    records = tuple(o.frames for o in observations if o.frames is not None) if job.keep else None
+    return _summary(job, measured, batches, records, log)
+
+
+def _summary(
+    job: _Job,
+    measured: list[Replication],
+    batches: list[dict[str, float]],
+    records: tuple[IntArray, ...] | None,
+    log: IntArray | None,
+) -> Result:
     scenario, lowered = job.scenario, job.lowered
-    accuracy = scenario.spec.stream.exits.accuracy
-    right = None if accuracy is None else [float(share) for share in accuracy]
-    measured: list[Replication] = []
-    batches: dict[str, list[float]] = {}
-    # One after the other: with scratch memory, the next observation takes the place of the last.
-    for seen in observations:
-        measured.append(replication_metrics(lowered.plan, lowered.labels, seen, right))
-        if seen.batches:
-            batches = batch_metrics(seen.batches, lowered.labels.exits)
     estimates = combine(measured, batches, scenario.spec.run.confidence)
     shares = np.array([estimates[f"exit_share.{name}"].value or 0.0 for name in lowered.labels.exits])
-    verdicts = judge(scenario.spec.requirements, estimates)
-    paths = job.scratch.paths(lowered.plan) if job.scratch else None
-    limits = bounds(lowered.plan, shares, paths=paths)
-    found = Measurement(scenario, lowered, tuple(measured), estimates, limits, verdicts, scenario.notes)
-    return replace(found, notes=(*scenario.notes, *_notes(found, measured)))
-
-
-def _result(job: _Job, observations: list[Observation], log: IntArray | None) -> Result:
-    scenario, found = job.scenario, _measurement(job, observations)
-    return Result(
+    result = Result(
         scenario=scenario,
-        lowered=job.lowered,
+        lowered=lowered,
         engine=job.engine,
         seed=job.seed,
-        replications=found.replications,
-        estimates=found.estimates,
-        bounds=found.bounds,
-        verdicts=found.verdicts,
-        notes=found.notes,
-        records=tuple(o.frames for o in observations if o.frames is not None) if job.keep else None,
+        replications=tuple(measured),
+        estimates=estimates,
+        bounds=bounds(lowered.plan, shares),
+        verdicts=judge_all(scenario, estimates),
+        notes=(),
+        records=records,
         log=log,
         provenance=provenance(
-            scenario.documents, scenario.files, trace_digests(scenario), seed=job.seed, replications=len(observations)
+            scenario.documents, scenario.files, trace_digests(scenario), seed=job.seed, replications=len(measured)
         ),
     )
+    return replace(result, notes=(*scenario.notes, *_notes(result, measured)))
 
 
-def _servers(result: Measurement) -> list[int]:
+def accuracy_table(scenario: Scenario) -> FloatArray | None:
+    """Share of right answers at each level and exit, (A + 1, exits); None if unknown, or known answer by answer."""
+    exits = scenario.spec.stream.exits
+    alternatives = alternatives_of(exits)
+    rows = [exits.accuracy, *(level.accuracy for level in alternatives)]
+    if None in rows:
+        return None
+    adaptive = scenario.policy.adaptive
+    if adaptive is not None and not alternatives:
+        rows *= len(adaptive.above) + 1
+    return np.array([[float(share) for share in row or ()] for row in rows])
+
+
+def judge_all(scenario: Scenario, estimates: dict[str, Estimate]) -> tuple[Verdict, ...]:
+    """Judge the scenario's requirements, and those of each of its streams."""
+    verdicts = judge(scenario.spec.requirements, estimates)
+    for name, member in zip(scenario.names, scenario.members, strict=True):
+        verdicts += judge(member.spec.requirements, estimates, f"stream.{name}.", name)
+    return verdicts
+
+
+def _servers(result: Result) -> list[int]:
     """Servers of each resource that the plan uses, 0 for one that it does not."""
     plan = result.lowered.plan
     return [
@@ -293,27 +303,25 @@ def _servers(result: Measurement) -> list[int]:
 
 
 def trace_digests(scenario: Scenario) -> dict[str, str]:
-    """Digest of each trace of a scenario's stream."""
-    return {
-        f"trace_{name}": hashlib.sha256(array.tobytes()).hexdigest()
-        for name, array in scenario.traces._asdict().items()
-        if len(array)
-    }
+    """SHA-256 of what each of the files of the stream (or of each of the streams) holds."""
+    found = {}
+    for stream, member in zip(scenario.names or ("",), scenario.streams, strict=True):
+        read = member.traces._asdict()
+        read |= read.pop("samples")._asdict()
+        for name, array in read.items():
+            if len(array):
+                key = f"trace_{name}.{stream}" if stream else f"trace_{name}"
+                found[key] = hashlib.sha256(array.tobytes()).hexdigest()
+    return found
 
 
-def _notes(result: Measurement, measured: list[Replication]) -> list[str]:
+def _notes(result: Result, measured: list[Replication]) -> list[str]:
     """What the reader of this result should know."""
     notes = []
     scenario, limit = result.scenario, result.bounds.throughput_fps
-    arrivals = scenario.spec.stream.arrivals
-    rate = None
-    if isinstance(arrivals, Periodic):
-        rate = float(arrivals.exact_rate)
-    elif isinstance(arrivals, Poisson):
-        rate = float(arrivals.rate)
-    elif len(scenario.traces.arrival_ns) > 1:
-        span = int(scenario.traces.arrival_ns[-1] - scenario.traces.arrival_ns[0])
-        rate = (len(scenario.traces.arrival_ns) - 1) * 1e9 / span if span else None
+    rates = [mean_rate(member.spec.stream.arrivals, member.traces.arrival_ns) for member in scenario.streams]
+    rate = float(sum(known)) if len(known := [r for r in rates if r is not None]) == len(rates) else None
+    waits = isinstance(scenario.spec.stream.arrivals, ClosedLoop)
     if rate is not None and rate > limit:
         name = result.lowered.labels.resources[result.bounds.bottleneck]
         notes.append(
@@ -322,7 +330,7 @@ def _notes(result: Measurement, measured: list[Replication]) -> list[str]:
         )
     far = LAGS_BEHIND * int(result.bounds.exit_latency_ns.max(initial=0))
     behind = any(r.lag_ns > max(far, r.span_ns * GROWTH) for r in measured)
-    if behind and not notes and not isinstance(arrivals, ClosedLoop):
+    if behind and not notes and not waits:
         answered = result.value("throughput_fps") or 0.0
         came = f"{rate:.4g} frames per second arrive" if rate is not None else "frames arrive faster than they leave"
         notes.append(f"overload: {came} and {answered:.4g} are answered: latency grows with the length of the run")
@@ -331,11 +339,17 @@ def _notes(result: Measurement, measured: list[Replication]) -> list[str]:
         for name, servers in zip(result.lowered.labels.resources, _servers(result), strict=True)
         if servers and (result.value(f"utilisation.{name}") or 0) > NEARLY_FULL
     ]
-    if full and not notes and scenario.n_frames >= MIN_FOR_WARMUP and not isinstance(arrivals, ClosedLoop):
+    if full and not notes and scenario.n_frames >= MIN_FOR_WARMUP and not waits:
         notes.append(f"{', '.join(full)} never rests: without drops, latency may grow with the length of the run")
     n = scenario.n_frames
     if scenario.spec.run.warmup == "auto" and any(r.warmup_frames * 2 >= n > 1 for r in measured):
         notes.append("no steady state was found: the warm-up rule would remove half of the run")
+    memory = max(memory_frames(member.spec.stream, member.traces) for member in scenario.streams)
+    if len(measured) == 1 and memory > 1 and memory * BATCHES * ALIKE > n:
+        notes.append(
+            f"one replication: its intervals are from batches of {n // BATCHES:,} frames, too few for a stream whose "
+            f"frames are alike over about {memory:,.0f}; use several replications"
+        )
     if not all(r.exact_quantiles for r in measured):
         notes.append("quantiles are read from bins and are within 0.05 % (more than 2^20 frames)")
     return notes

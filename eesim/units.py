@@ -18,6 +18,9 @@ from eesim.quantity import Dimension, UnitError, prefixed, ratio
 
 __all__ = [
     "Bytes",
+    "Cycles",
+    "CyclesPerByte",
+    "DurationNs",
     "EnergyNj",
     "FrequencyHz",
     "NsPerByte",
@@ -33,6 +36,9 @@ __all__ = [
     "format_rate",
     "format_time",
     "parse_bytes",
+    "parse_cycles",
+    "parse_cycles_per_byte",
+    "parse_duration_ns",
     "parse_energy_nj",
     "parse_frequency_hz",
     "parse_ns_per_byte",
@@ -57,6 +63,7 @@ _RATE_WORDS = {"frames/s": "fps", "frame/s": "fps", "1/s": "/s", "per second": "
 _SIZE_WORDS = {"KB": "kB KiB", "K": "kB KiB", "k": "kB KiB", "byte": "B", "bytes": "B"}
 
 _TIME = Dimension("a time", "8.09 ms", _TIMES, "9,000 s", _TIME_WORDS)
+_DURATION = Dimension("a duration", "90 s", _TIMES, "2500 h", _TIME_WORDS)
 _FREQUENCY = Dimension(
     "a frequency",
     "1.8 GHz",
@@ -76,6 +83,7 @@ _RATE = Dimension(
 _POWER = Dimension("a power", "250 mW", prefixed("W", ".mu", "u"), "10,000 W", guesses=((20, "W"), (math.inf, "mW")))
 _VOLTAGE = Dimension("a voltage", "825 mV", prefixed("V", ".mu", "u"), "1,000 V", guesses=((10, "V"), (math.inf, "mV")))
 _BYTES = Dimension("a size", "784 KiB", _SIZES, "1,000,000 GB", _SIZE_WORDS, guesses=((math.inf, "B"),))
+_CYCLES = Dimension("a number of cycles", "45.7 Mcycles", prefixed("cycles", ".kMG"), "10,000 Gcycles")
 _ENERGY = Dimension("an energy", "3.1 mJ", prefixed("J", ".mun", "n"), "1,000,000 J")
 _SHARE = Dimension("a share", "5 %", {"%": Fraction(1, 100)}, "100 %", {"percent": "%"}, plain=True)
 _PEAK = Dimension(
@@ -85,6 +93,7 @@ _PEAK = Dimension(
     "1,000,000 TOPS",
     zero=False,
 )
+_BYTE_CYCLES = Dimension("cycles per size", "8.3 Mcycles/MB", ratio(_CYCLES.units, _SIZES), "1 Gcycles/B")
 _PER_BYTE = Dimension("a time per size", "0.35 ms/MB", ratio(_TIMES, _SIZES), "1 s/B")
 _PER_CLOCK = Dimension(
     "a power per clock", "316 mW/GHz", ratio(_POWER.units, prefixed("Hz", "MG", "M")), "10,000 W/GHz"
@@ -94,6 +103,11 @@ _PER_CLOCK = Dimension(
 def parse_time_ns(value: object) -> int:
     """Return a time (s, ms, us, ns, min, h) in nanoseconds."""
     return round(_TIME.parse(value))
+
+
+def parse_duration_ns(value: object) -> int:
+    """Return a duration in nanoseconds: a time that is never multiplied by a speed, so it may be longer."""
+    return round(_DURATION.parse(value))
 
 
 def parse_frequency_hz(value: object) -> int:
@@ -119,6 +133,16 @@ def parse_voltage_uv(value: object) -> int:
 def parse_bytes(value: object) -> int:
     """Return a size (B, kB, MB, GB of 1000; KiB, MiB, GiB of 1024) in bytes."""
     return round(_BYTES.parse(value))
+
+
+def parse_cycles(value: object) -> int:
+    """Return a number of clock cycles (cycles, kcycles, Mcycles, Gcycles)."""
+    return round(_CYCLES.parse(value))
+
+
+def parse_cycles_per_byte(value: object) -> Fraction:
+    """Return clock cycles per size (any number of cycles over any size, such as Mcycles/MB) per byte, exactly."""
+    return _BYTE_CYCLES.parse(value)
 
 
 def parse_energy_nj(value: object) -> int:
@@ -152,11 +176,14 @@ def _text(dimension: Dimension) -> Written:
 
 
 TimeNs = Annotated[int, BeforeValidator(parse_time_ns), _text(_TIME)]
+DurationNs = Annotated[int, BeforeValidator(parse_duration_ns), _text(_DURATION)]
 FrequencyHz = Annotated[int, BeforeValidator(parse_frequency_hz), _text(_FREQUENCY)]
 RateHz = Annotated[Fraction, BeforeValidator(parse_rate), _text(_RATE)]
 PowerUw = Annotated[int, BeforeValidator(parse_power_uw), _text(_POWER)]
 VoltageUv = Annotated[int, BeforeValidator(parse_voltage_uv), _text(_VOLTAGE)]
 Bytes = Annotated[int, BeforeValidator(parse_bytes), _text(_BYTES)]
+Cycles = Annotated[int, BeforeValidator(parse_cycles), _text(_CYCLES)]
+CyclesPerByte = Annotated[Fraction, BeforeValidator(parse_cycles_per_byte), _text(_BYTE_CYCLES)]
 EnergyNj = Annotated[int, BeforeValidator(parse_energy_nj), _text(_ENERGY)]
 OpsPerSecond = Annotated[float, BeforeValidator(parse_ops_per_second), _text(_PEAK)]
 NsPerByte = Annotated[Fraction, BeforeValidator(parse_ns_per_byte), _text(_PER_BYTE)]

@@ -43,6 +43,8 @@ class Step:
     state: int = KEEP_STATE
     kernels: int = 1
     transfer: bool = False
+    enter: int = -1
+    leave: int = -1
 
 
 def ints(values: Any) -> IntArray:
@@ -62,6 +64,7 @@ def needs(steps: Sequence[Step]) -> list[int]:
 
 RULES = {
     "stage_capacity": UNBOUNDED,
+    "section_places": [],
     "stage_full": WhenFull.BLOCK,
     "queue_capacity": UNBOUNDED,
     "queue_full": WhenFull.BLOCK,
@@ -69,6 +72,10 @@ RULES = {
     "dispatch": Dispatch.OLDEST_FRAME,
     "cancellation": Cancellation.QUEUED,
     "first_confident": 0,
+    "stream_priority": 0,
+    "level_up": [[]],
+    "level_down": [[]],
+    "level_at_exit": 0,
 }
 """Nothing is limited, and what waits is cancelled after the answer."""
 
@@ -81,6 +88,8 @@ def graph(steps: Sequence[Step]) -> dict[str, Any]:
     work = [[step.work] if isinstance(step.work, int) else list(step.work) for step in steps]
     n_states = max(map(len, work))
     return {
+        "stream_node": [0, n],
+        "stream_exit": [0, max(exits) + 1],
         "node_kind": [NodeKind.TRANSFER if step.transfer else NodeKind.SEGMENT for step in steps],
         "node_resource": [step.resource for step in steps],
         "node_rank": range(n),
@@ -91,6 +100,8 @@ def graph(steps: Sequence[Step]) -> dict[str, Any]:
         "node_state": [step.state for step in steps],
         "node_work_ns": [row * n_states if len(row) == 1 else row for row in work],
         "node_kernels": [step.kernels for step in steps],
+        "node_enter": [step.enter for step in steps],
+        "node_leave": [step.leave for step in steps],
         "succ_ptr": np.cumsum([0, *map(len, successors)]),
         "succ": list(chain.from_iterable(successors)),
         "exit_need": [exits.count(exit_) for exit_ in range(max(exits) + 1)],
@@ -117,6 +128,8 @@ def build(steps: Sequence[Step], *, servers: Sequence[int] = (), **rules: Any) -
     """A plan of ``steps`` on resources with so many ``servers`` each; one each, unless given."""
     counts = list(servers) or [1] * (max(step.resource for step in steps) + 1)
     fields = graph(steps) | platform(counts) | RULES | rules
+    if "level_last" not in fields:
+        fields["level_last"] = [[len(fields["exit_need"]) - 1] * (len(fields["level_up"][0]) + 1)]
     if isinstance(fields["stage_capacity"], int):
         fields["stage_capacity"] = [fields["stage_capacity"]] * len(counts)
     arrays = {name for name, kind in Plan.__annotations__.items() if "IntArray" in str(kind)}

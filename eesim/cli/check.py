@@ -10,18 +10,19 @@ from eesim.document import Document
 from eesim.errors import InputError, Problem
 
 KINDS = {
-    "scenario": {"stream", "mapping", "policy", "physics", "run", "requirements"},
+    "scenario": {"stream", "streams", "mapping", "policy", "physics", "run", "requirements"},
     "board": {"pes", "transfers", "contention", "base_power"},
     "network": {"segments", "input"},
     "profile": {"times", "clocks"},
     "study": {"scenario", "design", "set", "metrics"},
+    "plausible": {"plausible"},
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's options."""
     parser.add_argument(
-        "files", metavar="FILE", nargs="+", help="scenario, board, network, profile or study file (YAML)"
+        "files", metavar="FILE", nargs="+", help="scenario, board, network, profile, study or plausible file (YAML)"
     )
     add_set_option(parser)
     add_json_option(parser)
@@ -65,6 +66,10 @@ def check_file(path: str, overrides: list[str]) -> str:
         from eesim.workload.network import Network
 
         validate_document(Network, document)
+    elif kind == "plausible":
+        from eesim.scenario.sensitivity import PlausibleSpec
+
+        validate_document(PlausibleSpec, document)
     else:
         from eesim.workload.profile import Profile
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from eesim.engine import layout as c
-from eesim.engine.protocol import Memory
+from eesim.plan.check import check_sections
 from eesim.plan.plan import NEVER, PURE_DELAY, UNBOUNDED, IntArray, Plan, WhenFull
 
-LOG_ROWS_PER_NODE = 7
-"""No task makes more log rows: ready, start, finish, exit, answer, block, unblock."""
-LOG_ROWS_PER_FRAME = 4
-"""Arrive, admit, drop, leave."""
+LOG_ROWS_PER_NODE = 8
+"""No task makes more log rows: ready, start, finish, exit, level, answer, block, unblock."""
+LOG_ROWS_PER_FRAME = 5
+"""Arrive, admit, level, drop, leave."""
 MIN_SLOTS = 16
-MAX_BEGUN = 4096
-"""Plans whose first memory is kept for the next engine of the same plan."""
-MIN_MEMORY = 1 << 16
-"""Numbers that memory begins with."""
 
 
 class Arena:
@@ -31,50 +27,38 @@ class Arena:
         What is simulated.
     log
         Keep an event log.
-    memory
-        Where to begin, if not in fresh memory.
+
+    Raises
+    ------
+    ValueError
+        If the plan has sections that cannot be kept (see `eesim.plan.check.check_sections`).
     """
 
-    def __init__(self, plan: Plan, *, log: bool, memory: Memory | None = None) -> None:
+    def __init__(self, plan: Plan, *, log: bool) -> None:
+        check_sections(plan)
         self.plan = plan
-        self.m: IntArray = np.zeros(MIN_MEMORY, np.int64) if memory is None else memory.arena
-        self._memory = memory
-        if memory is not None:
-            self.m[: memory.used] = 0
-            memory.used = max(memory.used, c.RUN_WIDTH)
-        self._end = c.RUN_WIDTH
-        self.slots: list[IntArray] = []
-        self._capacity = {"slots": 0, "pending": 0, "records": 0, "log": 0, "noise": 0}
-        known = None if memory is None else memory.begun.get((id(plan), log))
-        if known is not None:
-            self._end = len(known[1])
-            self.m[: self._end] = known[1]
-            return
+        self.m: IntArray = np.zeros(c.RUN_WIDTH, np.int64)
+        self.slots: list[list[IntArray]] = [[] for _ in range(plan.n_streams)]
+        # Streams that go first lie first: the kernels scan them in this order.
+        self._order = np.argsort(plan.stream_priority, kind="stable")
+        self._capacity: dict[str | int, int] = {"records": 0, "log": 0, c.NOISE: 0, c.CONFIDENT: 0}
+        self._pending = [0] * plan.n_streams
         self._place_rules(log)
+        self._place_streams()
         self._place_resources()
+        self._place_sections()
         self._place_nodes()
-        if memory is not None:
-            if len(memory.begun) >= MAX_BEGUN:
-                memory.begun.clear()
-            memory.begun[id(plan), log] = plan, self.m[: self._end].copy()
 
     def allocate(self, size: int) -> int:
-        """Set ``size`` zeros aside at the end and return their offset."""
-        offset = self._end
-        self._end += size
-        if self._memory is not None:
-            self._memory.used = max(self._memory.used, min(self._end, len(self._memory.arena)))
-        if self._end > len(self.m):
-            grown = np.zeros(max(2 * len(self.m), self._end), np.int64)
-            grown[:offset] = self.m[:offset]
-            self.m = grown
+        """Append ``size`` zeros and return their offset."""
+        offset = len(self.m)
+        self.m = np.concatenate([self.m, np.zeros(size, np.int64)])
         return offset
 
     def place(self, values: IntArray) -> int:
-        """Put ``values``, flattened, at the end and return their offset."""
-        flat = np.ascontiguousarray(values, np.int64).ravel()
-        offset = self.allocate(len(flat))
-        self.m[offset : self._end] = flat
+        """Append ``values``, flattened, and return their offset."""
+        offset = len(self.m)
+        self.m = np.concatenate([self.m, np.ascontiguousarray(values, np.int64).ravel()])
         return offset
 
     def rows(self, begin: int, count: int, width: int) -> IntArray:
@@ -97,39 +81,69 @@ class Arena:
         return self.rows(int(self.m[c.SERVERS]), self.plan.n_servers, c.SERVER_WIDTH)
 
     @property
+    def stream_offsets(self) -> IntArray:
+        """Offset of each stream, (G,)."""
+        return np.asarray(self.m[c.STREAMS] + np.argsort(self._order) * c.STREAM_WIDTH, np.int64)
+
+    @property
     def slot_offsets(self) -> IntArray:
         """Offsets of all slots."""
-        return np.concatenate(self.slots) if self.slots else np.zeros(0, np.int64)
+        return np.concatenate([np.zeros(0, np.int64), *(block for blocks in self.slots for block in blocks)])
 
     def _place_rules(self, log: bool) -> None:
         plan, m = self.plan, self.m
         unbounded = bool((plan.stage_capacity == UNBOUNDED).all())
         # Where no stage queue can be full, its rule never matters: choose the one that costs the kernel nothing.
         m[c.STAGE_FULL] = WhenFull.DROP_NEWEST if unbounded else plan.stage_full
-        m[c.QUEUE_CAPACITY] = plan.queue_capacity
-        m[c.QUEUE_FULL] = plan.queue_full
-        m[c.IN_FLIGHT_LIMIT] = plan.frames_in_flight
         m[c.DISPATCH] = plan.dispatch
-        m[c.CANCELLATION] = plan.cancellation
-        m[c.FIRST_CONFIDENT] = plan.first_confident
-        m[c.GATE_NODES] = plan.node_gate.sum()
         m[c.LOGGING] = log
+        m[c.N_STREAMS] = plan.n_streams
         m[c.N_NODES] = plan.n_nodes
-        m[c.N_STATES] = plan.n_states
-        m[c.N_EXITS] = plan.n_exits
         m[c.N_RESOURCES] = plan.n_resources
         m[c.N_SERVERS] = plan.n_servers
-        m[c.EXIT_LEFT] = c.SLOT_WIDTH + plan.n_nodes * c.TASK_WIDTH
+        m[c.CONFIDENT_WIDTH] = plan.n_levels + 1
+
+    def _place_streams(self) -> None:
+        plan = self.plan
+        up, down, last = (self.place(limits) for limits in (plan.level_up, plan.level_down, plan.level_last))
+        nodes = np.diff(plan.stream_node)
+        index = np.arange(plan.n_streams)
+        streams = np.zeros((plan.n_streams, c.STREAM_WIDTH), np.int64)
+        for column, values in (
+            (c.STREAM_INDEX, index),
+            (c.STREAM_KEY, plan.stream_priority << c.PRIORITY_SHIFT),
+            (c.STREAM_N_NODES, nodes),
+            (c.STREAM_FIRST_EXIT, plan.stream_exit[:-1]),
+            (c.STREAM_END_EXIT, plan.stream_exit[1:]),
+            (c.STREAM_EXIT_LEFT, c.SLOT_WIDTH + nodes * c.TASK_WIDTH - plan.stream_exit[:-1]),
+            (c.STREAM_IN_FLIGHT_LIMIT, plan.frames_in_flight),
+            (c.STREAM_GATE_NODES, np.add.reduceat(plan.node_gate, plan.stream_node[:-1])),
+            (c.STREAM_QUEUE_CAPACITY, plan.queue_capacity),
+            (c.STREAM_QUEUE_FULL, plan.queue_full),
+            (c.STREAM_CANCELLATION, plan.cancellation),
+            (c.STREAM_FIRST_CONFIDENT, plan.first_confident),
+            (c.STREAM_LEVELS, (plan.level_up != UNBOUNDED).sum(axis=1)),
+            (c.STREAM_LEVEL_UP, up + index * plan.n_levels),
+            (c.STREAM_LEVEL_DOWN, down + index * plan.n_levels),
+            (c.STREAM_LEVEL_AT_EXIT, plan.level_at_exit),
+            (c.STREAM_LEVEL_LAST, last + index * (plan.n_levels + 1)),
+        ):
+            streams[:, column] = values
+        offset = self.place(streams[self._order])
+        self.m[c.STREAMS] = offset
 
     def _place_resources(self) -> None:
         plan = self.plan
         counts = np.bincount(plan.server_resource, minlength=plan.n_resources)
         servers = np.zeros((plan.n_servers, c.SERVER_WIDTH), np.int64)
         resources = np.zeros((plan.n_resources, c.RES_WIDTH), np.int64)
-        first_server = self._end + resources.size
-        first_resource = self._end
+        first_server = len(self.m) + resources.size
+        first_resource = len(self.m)
         resources[:, c.RES_INDEX] = np.arange(plan.n_resources)
         resources[:, c.RES_GROUP] = plan.resource_group
+        guards = np.unique(plan.node_resource[plan.node_enter >= 0])
+        alone = guards[plan.resource_group[guards] < 0]
+        resources[alone, c.RES_GROUP] = plan.resource_group.max() + 1 + np.arange(len(alone))
         resources[:, c.RES_BIT] = plan.resource_bit
         resources[:, c.RES_CAPACITY] = plan.stage_capacity
         resources[:, c.RES_SERVER] = first_server + (np.cumsum(counts) - counts) * c.SERVER_WIDTH
@@ -141,9 +155,19 @@ class Arena:
         offsets = self.place(resources), self.place(servers), self.place(plan.speed_ppm), self.place(plan.exit_need)
         self.m[[c.RESOURCES, c.SERVERS, c.SPEEDS, c.EXIT_NEED]] = offsets
 
+    def _place_sections(self) -> None:
+        plan = self.plan
+        if len(plan.section_places):
+            places = self.place(plan.section_places)
+            sections = np.stack([plan.node_enter, plan.node_leave], axis=1)
+            offset = self.place(np.where(sections < 0, c.NOBODY, places + sections))
+            self.m[[c.PLACES, c.SECTIONS]] = places, offset
+
     def _place_nodes(self) -> None:
         plan = self.plan
-        followers = self.place(c.SLOT_WIDTH + plan.succ * c.TASK_WIDTH)
+        # Followers are places in a slot, which holds the nodes of one stream.
+        place = np.arange(plan.n_nodes) - np.repeat(plan.stream_node[:-1], np.diff(plan.stream_node))
+        followers = self.place(c.SLOT_WIDTH + place[plan.succ] * c.TASK_WIDTH)
         work = self.place(plan.node_work_ns)
         busy = self.allocate(plan.n_nodes * plan.n_states)
         node = np.zeros((plan.n_nodes, c.NODE_WIDTH), np.int64)
@@ -161,6 +185,7 @@ class Arena:
             (c.NODE_GATE, plan.node_gate),
             (c.NODE_STATE, plan.node_state),
             (c.NODE_KERNELS, plan.node_kernels),
+            (c.NODE_COMPLETES, (plan.node_exit >= 0) | (plan.node_leave >= 0)),
             (c.NODE_FOLLOWERS, followers + plan.succ_ptr[:-1]),
             (c.NODE_FOLLOWERS_END, followers + plan.succ_ptr[1:]),
             (c.NODE_WORK, work + index * plan.n_states),
@@ -169,12 +194,21 @@ class Arena:
             node[:, column] = values
         offset = self.place(node)
         self.m[c.NODES] = offset
+        self.m[self.stream_offsets + c.STREAM_NODES] = offset + plan.stream_node[:-1] * c.NODE_WIDTH
+
+    def busy_ns(self) -> IntArray:
+        """Return a copy of the service time of finished tasks, (N, V)."""
+        begin = int(self.node_rows[0, c.NODE_BUSY])
+        return self.rows(begin, self.plan.n_nodes, self.plan.n_states).copy()
 
     def reserve(self, frames: int) -> None:
         """Grow the queues and outputs so that they hold whatever ``frames`` more arrivals can bring."""
+        for g, stream in enumerate(self.stream_offsets):
+            waiting = int(self.m[stream + c.STREAM_N_PENDING]) + frames
+            if waiting > self._pending[g]:
+                self._pending[g] = 2 * waiting
+                self._grow_pending(stream, 2 * waiting)
         present = int(self.m[c.IN_FLIGHT] + self.m[c.N_PENDING]) + frames
-        if present > self._capacity["pending"]:
-            self._grow_pending(2 * present)
         if present > self._capacity["records"]:
             self._capacity["records"] = 2 * present
             offset = self.allocate(2 * present * c.RECORD_WIDTH)
@@ -185,69 +219,85 @@ class Arena:
             offset = self.allocate(2 * rows * c.LOG_WIDTH)
             self.m[c.LOG] = offset
 
-    def _grow_pending(self, capacity: int) -> None:
+    def _grow_pending(self, stream: int, capacity: int) -> None:
         waiting = np.zeros((capacity, c.PENDING_WIDTH), np.int64)
-        size, count = int(self.m[c.PENDING_SIZE]), int(self.m[c.N_PENDING])
+        size, count = int(self.m[stream + c.STREAM_PENDING_SIZE]), int(self.m[stream + c.STREAM_N_PENDING])
         if count:
-            ring = self.rows(int(self.m[c.PENDING]), size, c.PENDING_WIDTH)
-            waiting[:count] = ring[(int(self.m[c.PENDING_HEAD]) + np.arange(count)) % size]
-        self._capacity["pending"] = capacity
+            ring = self.rows(int(self.m[stream + c.STREAM_PENDING]), size, c.PENDING_WIDTH)
+            waiting[:count] = ring[(int(self.m[stream + c.STREAM_PENDING_HEAD]) + np.arange(count)) % size]
         offset = self.place(waiting)
-        self.m[[c.PENDING, c.PENDING_SIZE, c.PENDING_HEAD]] = offset, capacity, 0
+        self.m[stream + c.STREAM_PENDING] = offset
+        self.m[stream + c.STREAM_PENDING_SIZE] = capacity
+        self.m[stream + c.STREAM_PENDING_HEAD] = 0
 
     def add_slots(self) -> None:
-        """Double the number of frames that can be in flight (the kernel asks for it)."""
+        """Double the number of frames in flight of each stream that has too few slots (the kernel asks for it)."""
+        for g, stream in enumerate(self.stream_offsets):
+            free, waiting = (int(self.m[stream + field]) for field in (c.STREAM_N_FREE, c.STREAM_N_PENDING))
+            in_flight, limit = int(self.m[stream + c.STREAM_IN_FLIGHT]), int(self.plan.frames_in_flight[g])
+            if free <= waiting and free < limit - in_flight:
+                have = sum(map(len, self.slots[g]))
+                self._add_slots(g, stream, min(max(MIN_SLOTS, 2 * have, in_flight + waiting + 1), limit) - have)
+        self._grow_heaps()
+
+    def _add_slots(self, g: int, stream: int, added: int) -> None:
         plan = self.plan
-        need = int(self.m[c.IN_FLIGHT] + self.m[c.N_PENDING]) + 1
-        capacity = min(max(MIN_SLOTS, 2 * self._capacity["slots"], need), plan.frames_in_flight)
-        added = capacity - self._capacity["slots"]
-        width = c.SLOT_WIDTH + plan.n_nodes * c.TASK_WIDTH + plan.n_exits
-        first = self._end
+        nodes, exits = int(np.diff(plan.stream_node)[g]), int(np.diff(plan.stream_exit)[g])
+        width = c.SLOT_WIDTH + nodes * c.TASK_WIDTH + exits
+        first = len(self.m)
         offsets = first + np.arange(added) * width
         block = np.zeros((added, width), np.int64)
-        block[:, c.SLOT_NEXT_FREE] = np.append(offsets[1:], self.m[c.FREE_SLOT])
-        tasks = block[:, c.SLOT_WIDTH : c.SLOT_WIDTH + plan.n_nodes * c.TASK_WIDTH]
+        block[:, c.SLOT_STREAM] = stream
+        block[:, c.SLOT_NEXT_FREE] = np.append(offsets[1:], self.m[stream + c.STREAM_FREE_SLOT])
+        tasks = block[:, c.SLOT_WIDTH : c.SLOT_WIDTH + nodes * c.TASK_WIDTH]
         tasks[:, c.TASK_SLOT :: c.TASK_WIDTH] = offsets[:, None]
-        tasks[:, c.TASK_NODE :: c.TASK_WIDTH] = int(self.m[c.NODES]) + np.arange(plan.n_nodes) * c.NODE_WIDTH
+        tasks[:, c.TASK_NODE :: c.TASK_WIDTH] = self.m[stream + c.STREAM_NODES] + np.arange(nodes) * c.NODE_WIDTH
         self.place(block)
-        self.m[c.FREE_SLOT] = first
-        self.m[c.N_FREE] += added
-        self.slots.append(offsets)
-        self._capacity["slots"] = capacity
-        self._grow_heaps(capacity)
+        self.m[stream + c.STREAM_FREE_SLOT] = first
+        self.m[stream + c.STREAM_N_FREE] += added
+        self.slots[g].append(offsets)
 
-    def _grow_heaps(self, capacity: int) -> None:
+    def _grow_heaps(self) -> None:
         """Give each resource, and the delays, a heap that all slots' tasks fit in."""
-        delays = int(np.sum(self.plan.node_resource == PURE_DELAY))
+        slots = np.array([sum(map(len, blocks)) for blocks in self.slots])
+        room = slots[self.plan.node_stream]
         old = int(self.m[c.DELAYS])
-        offset = self.allocate(capacity * delays)
+        offset = self.allocate(int(room[self.plan.node_resource == PURE_DELAY].sum()))
         self.m[offset : offset + self.m[c.N_DELAYS]] = self.m[old : old + self.m[c.N_DELAYS]]
         self.m[c.DELAYS] = offset
         for r in range(self.plan.n_resources):
-            offset = self.allocate(capacity * int(np.sum(self.plan.node_resource == r)))
+            offset = self.allocate(int(room[self.plan.node_resource == r].sum()))
             row = self.resource_rows[r]
             old, waiting = int(row[c.RES_HEAP]), int(row[c.RES_WAITING])
             self.m[offset : offset + waiting] = self.m[old : old + waiting]
             row[c.RES_HEAP] = offset
 
-    def keep_noise(self, first: int, noise_ppm: IntArray) -> None:
-        """Hold the noise of all frames that are not over, and of those that come: rows from frame ``first``."""
-        known = int(self.m[c.NOISE])
-        if not known and not len(noise_ppm):
-            return
-        oldest = first
-        if self.m[c.N_PENDING]:
-            head = int(self.m[c.PENDING] + self.m[c.PENDING_HEAD] * c.PENDING_WIDTH)
-            oldest = min(oldest, int(self.m[head + c.PENDING_FRAME]))
+    def keep_draws(self, first: int, noise_ppm: IntArray, confident: IntArray) -> None:
+        """Hold noise and confident sets of all frames that are not over, and of those that come from ``first`` on."""
+        oldest = self._oldest_frame(first)
+        self._keep_rows(c.NOISE, self.plan.n_nodes, oldest, first, noise_ppm)
+        self._keep_rows(c.CONFIDENT, self.plan.n_levels + 1, oldest, first, confident)
+
+    def _oldest_frame(self, first: int) -> int:
+        m = self.m
+        heads = [
+            int(m[m[g + c.STREAM_PENDING] + m[g + c.STREAM_PENDING_HEAD] * c.PENDING_WIDTH + c.PENDING_FRAME])
+            for g in self.stream_offsets
+            if m[g + c.STREAM_N_PENDING]
+        ]
         slots = self.slot_offsets
-        used = slots[self.m[slots + c.SLOT_USED] == 1]
-        if len(used):
-            oldest = min(oldest, int(self.m[used + c.SLOT_FRAME].min()))
-        n = self.plan.n_nodes
-        begin = known + (oldest - int(self.m[c.NOISE_FIRST])) * n
-        values = np.concatenate([self.m[begin : begin + (first - oldest) * n], noise_ppm.ravel()])
-        if len(values) > self._capacity["noise"]:
-            self._capacity["noise"] = 2 * len(values)
+        used = slots[m[slots + c.SLOT_USED] == 1]
+        return int(min([first, *heads, *m[used + c.SLOT_FRAME].tolist()]))
+
+    def _keep_rows(self, region: int, width: int, oldest: int, first: int, rows: IntArray) -> None:
+        """Keep one region of rows per frame; the number of its first frame stands in the field after the region's."""
+        known = int(self.m[region])
+        if not known and not len(rows):
+            return
+        begin = known + (oldest - int(self.m[region + 1])) * width
+        values = np.concatenate([self.m[begin : begin + (first - oldest) * width], rows.ravel()])
+        if len(values) > self._capacity[region]:
+            self._capacity[region] = 2 * len(values)
             known = self.allocate(2 * len(values))
         self.m[known : known + len(values)] = values
-        self.m[[c.NOISE, c.NOISE_FIRST]] = known, oldest
+        self.m[[region, region + 1]] = known, oldest

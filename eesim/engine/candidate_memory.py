@@ -41,6 +41,7 @@ def make_memory(tables: CandidateTables, n_exits: int, frames: int) -> Memory:
     nodes, slots = 2 * segments, frames + MIN_SLOTS
     fixed = (
         c.RUN_WIDTH
+        + c.STREAM_WIDTH
         + resources * c.RES_WIDTH
         + len(tables.server_resource) * c.SERVER_WIDTH
         + tables.speed_ppm.size
@@ -102,8 +103,10 @@ def place_resources(m: IntArray, tables: CandidateTables, at: int) -> int:
 def place_nodes(m: IntArray, scratch: Scratch, at: int) -> int:
     """Write nodes and their followers at offset ``at``; return what follows."""
     n = scratch.sizes[0]
+    g = m[c.STREAMS]
     m[c.N_NODES] = n
-    m[c.N_EXITS] = scratch.sizes[1]
+    m[g + c.STREAM_N_NODES] = n
+    m[g + c.STREAM_END_EXIT] = scratch.sizes[1]
     m[c.EXIT_NEED] = at
     for _ in range(scratch.sizes[1]):
         m[at] = 1
@@ -111,6 +114,7 @@ def place_nodes(m: IntArray, scratch: Scratch, at: int) -> int:
     work = at
     busy = work + n
     m[c.NODES] = busy + n
+    m[g + c.STREAM_NODES] = m[c.NODES]
     at = m[c.NODES] + n * c.NODE_WIDTH
     gates = 0
     for i in range(n):
@@ -134,6 +138,7 @@ def place_nodes(m: IntArray, scratch: Scratch, at: int) -> int:
         m[node + c.NODE_WORK] = work + i
         m[node + c.NODE_BUSY] = busy + i
         m[node + c.NODE_WASTED] = 0
+        m[node + c.NODE_COMPLETES] = row[lo.EXIT] >= 0
         gates += row[lo.GATE]
         m[node + c.NODE_FOLLOWERS] = at
         # A transfer comes before the exit whose decision it waits for, so followers may have lower numbers.
@@ -142,7 +147,7 @@ def place_nodes(m: IntArray, scratch: Scratch, at: int) -> int:
                 m[at] = c.SLOT_WIDTH + j * c.TASK_WIDTH
                 at += 1
         m[node + c.NODE_FOLLOWERS_END] = at
-    m[c.GATE_NODES] = gates
+    m[g + c.STREAM_GATE_NODES] = gates
     return at
 
 
@@ -150,9 +155,10 @@ def place_nodes(m: IntArray, scratch: Scratch, at: int) -> int:
 def place_queues(m: IntArray, scratch: Scratch, frames: int, at: int) -> int:
     """Lay out pending frames, records and heaps for any number of slots; return where slots begin."""
     n = scratch.sizes[0]
+    g = m[c.STREAMS]
     slots = frames + MIN_SLOTS
-    m[c.PENDING] = at
-    m[c.PENDING_SIZE] = frames
+    m[g + c.STREAM_PENDING] = at
+    m[g + c.STREAM_PENDING_SIZE] = frames
     m[c.RECORDS] = at + frames * c.PENDING_WIDTH
     at = m[c.RECORDS] + frames * c.RECORD_WIDTH
     m[c.DELAYS] = at
@@ -169,7 +175,7 @@ def place_queues(m: IntArray, scratch: Scratch, frames: int, at: int) -> int:
         size = m[r + c.RES_HEAP]
         m[r + c.RES_HEAP] = at
         at += size
-    m[c.EXIT_LEFT] = c.SLOT_WIDTH + n * c.TASK_WIDTH
+    m[g + c.STREAM_EXIT_LEFT] = c.SLOT_WIDTH + n * c.TASK_WIDTH
     return at
 
 
@@ -177,29 +183,36 @@ def place_queues(m: IntArray, scratch: Scratch, frames: int, at: int) -> int:
 def add_slots(m: IntArray, begin: int, have: int, more: int) -> None:
     """Link ``more`` fresh slots to the free list; ``have`` exist from offset ``begin`` on."""
     n = m[c.N_NODES]
-    width = c.SLOT_WIDTH + n * c.TASK_WIDTH + m[c.N_EXITS]
+    g = m[c.STREAMS]
+    width = c.SLOT_WIDTH + n * c.TASK_WIDTH + m[g + c.STREAM_END_EXIT]
     for i in range(have + more - 1, have - 1, -1):
         s = begin + i * width
         m[s + c.SLOT_USED] = 0
-        m[s + c.SLOT_NEXT_FREE] = m[c.FREE_SLOT]
-        m[c.FREE_SLOT] = s
+        m[s + c.SLOT_STREAM] = g
+        m[s + c.SLOT_NEXT_FREE] = m[g + c.STREAM_FREE_SLOT]
+        m[g + c.STREAM_FREE_SLOT] = s
         for j in range(n):
             t = s + c.SLOT_WIDTH + j * c.TASK_WIDTH
             m[t + c.TASK_SLOT] = s
             m[t + c.TASK_NODE] = m[c.NODES] + j * c.NODE_WIDTH
-    m[c.N_FREE] += more
+    m[g + c.STREAM_N_FREE] += more
 
 
 @kernel
 def write_plan(m: IntArray, tables: CandidateTables, scratch: Scratch, in_flight: int, queue: int, frames: int) -> int:
     """Write a lowered candidate into the memory; return where its slots begin."""
-    for i in range(c.RUN_WIDTH):
+    for i in range(c.RUN_WIDTH + c.STREAM_WIDTH):
         m[i] = 0
-    for i in range(tables.rules.shape[0]):
-        m[c.STAGE_FULL + i] = tables.rules[i]
-    m[c.IN_FLIGHT_LIMIT] = in_flight
-    m[c.QUEUE_CAPACITY] = queue
-    at = place_resources(m, tables, c.RUN_WIDTH)
+    g = c.RUN_WIDTH
+    m[c.STREAMS] = g
+    m[c.N_STREAMS] = 1
+    m[c.STAGE_FULL] = tables.stage_full
+    m[c.DISPATCH] = tables.dispatch
+    m[g + c.STREAM_IN_FLIGHT_LIMIT] = in_flight
+    m[g + c.STREAM_QUEUE_CAPACITY] = queue
+    m[g + c.STREAM_QUEUE_FULL] = tables.queue_full
+    m[g + c.STREAM_CANCELLATION] = tables.cancellation
+    at = place_resources(m, tables, g + c.STREAM_WIDTH)
     at = place_nodes(m, scratch, at)
     return place_queues(m, scratch, frames, at)
 
@@ -209,7 +222,7 @@ def advance_to(m: IntArray, arrival: IntArray, draw: IntArray, known: int, final
     """Simulate until frame ``known - 1`` has arrived (or the end), giving the run slots as it needs them."""
     status = c.CRAMPED
     while status == c.CRAMPED:
-        status = simulate(pointer(m), pointer(arrival), pointer(draw), 0, known, final)
+        status = simulate(pointer(m), pointer(arrival), pointer(draw), pointer(draw), 0, known, final)
         if status == c.CRAMPED:
             more = min(max(slots[1], MIN_SLOTS), arrival.shape[0] + MIN_SLOTS - slots[1])
             add_slots(m, slots[0], slots[1], more)

@@ -6,6 +6,7 @@ Nothing is allocated between candidates but the sorted latencies.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from eesim.base import FloatArray, IntArray
 from eesim.engine import candidate_lowering as lo
@@ -33,7 +34,8 @@ ENERGY_FJ = 10
 SPAN_NS = 11
 MAKESPAN_NS = 12
 STATUS = 13
-EXIT0 = 14
+RIGHT = 14
+EXIT0 = 15
 """The share of each network exit follows from here."""
 
 SIMULATED = 0.0
@@ -65,7 +67,9 @@ def hopeless(m: IntArray, warm: int, limits: IntArray) -> bool:
 
 
 @kernel
-def measure(m: IntArray, scratch: Scratch, warm: int, deadline: int, latency: FloatArray, out: FloatArray) -> None:
+def measure(
+    m: IntArray, scratch: Scratch, warm: int, deadline: int, correct: IntArray, latency: FloatArray, out: FloatArray
+) -> None:
     """Turn records and counters into one row of metrics."""
     answers = 0
     total = 0
@@ -84,7 +88,10 @@ def measure(m: IntArray, scratch: Scratch, warm: int, deadline: int, latency: Fl
         total += late
         answers += 1
         out[MISSES] += late > deadline
-        out[EXIT0 + scratch.exit_label[m[row + 3]]] += 1
+        label = scratch.exit_label[m[row + 3]]
+        out[EXIT0 + label] += 1
+        if correct.shape[0] > 0:
+            out[RIGHT] += correct[m[row]] >> label & 1
         first = m[row + 2] if first < 0 else first
         last = m[row + 2]
     out[ANSWERS] = answers
@@ -202,7 +209,9 @@ def run_candidates(
     in_flight: IntArray,
     queue: IntArray,
     arrival: IntArray,
-    exits: IntArray,
+    choice: IntArray,
+    exits: npt.NDArray[np.int16],
+    correct: IntArray,
     warm: int,
     deadline: int,
     limits: IntArray,
@@ -224,8 +233,12 @@ def run_candidates(
         (n, K) enabled exits.
     in_flight, queue
         (n,) limit of frames in flight and of frames that wait.
-    arrival, exits
-        (F,) instants, and network exits that the frames would take.
+    arrival
+        (F,) instants.
+    choice, exits
+        (n,) row of ``exits`` that holds for each candidate; (C, F) network exits that the frames would take.
+    correct
+        (F,) bit masks of the network exits that answer a frame rightly; empty if that is not known.
     warm
         Frames at the start that are not measured.
     deadline
@@ -251,7 +264,7 @@ def run_candidates(
         slots[0] = write_plan(m, tables, scratch, in_flight[i], queue[i], frames)
         slots[1] = 0
         for f in range(frames):
-            memory.draw[f] = scratch.exit_of[exits[f]]
+            memory.draw[f] = scratch.exit_of[exits[choice[i], f]]
         out[i, STATUS] = SIMULATED
         advance_to(m, arrival, memory.draw, warm, False, slots)
         begin_ns = m[c.NOW]
@@ -264,7 +277,7 @@ def run_candidates(
                 out[i, STATUS] = DEADLOCKED
             elif limits.shape[0] > 0 and hopeless(m, warm, limits):
                 out[i, STATUS] = STOPPED_EARLY
-        measure(m, scratch, warm, deadline, memory.latency, out[i])
+        measure(m, scratch, warm, deadline, correct, memory.latency, out[i])
         out[i, SPAN_NS] = m[c.NOW] - begin_ns
         out[i, ENERGY_FJ] = energy_so_far(m, tables, scratch) - begin_fj
 

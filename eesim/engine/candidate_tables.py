@@ -65,7 +65,13 @@ class CandidateTables(NamedTuple):
     """1 if the next segment waits for the exit's decision."""
     gate: int
     """Frame gate."""
-    rules: IntArray
-    """(8,) the arena's fields from STAGE_FULL on; the queue's and in-flight limits come with the candidate."""
+    stage_full: int
+    """`WhenFull` of the queues in front of the resources."""
+    queue_full: int
+    """`WhenFull` of the queue of frames; its capacity, and the frames in flight, come with the candidate."""
+    dispatch: int
+    """`Dispatch` discipline."""
+    cancellation: int
+    """`Cancellation` rule."""
     stage_capacity: int
     """Tasks that may wait for a resource."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 from eesim.plan.plan import FULL_SPEED, Draws, NodeKind, Plan
 
@@ -23,6 +24,8 @@ class Node:
     state: int
     work_ns: tuple[int, ...]
     kernels: int
+    enter: int
+    leave: int
     successors: tuple[int, ...]
 
 
@@ -47,7 +50,7 @@ class Task:
     cause
         The predecessor that was done last; None for node 0, which the arrival causes.
     key
-        Place in the queue of the resource: the lowest is served first.
+        Place in the queue of the resource, (priority, number): the lowest is served first.
     state, work
         State in which the resource was found at the start, and the units of work that follow from it.
     """
@@ -57,7 +60,7 @@ class Task:
     missing: int
     phase: Phase = Phase.PENDING
     cause: Task | None = None
-    key: int = -1
+    key: tuple[int, int] = (-1, -1)
     state: int = 0
     work: int = 0
     start_ns: int = 0
@@ -95,16 +98,22 @@ class Frame:
     Parameters
     ----------
     number
-        Place in the stream, from 0.
+        Place among the frames of all streams, from 0.
+    stream
+        Number of its stream.
     arrival_ns
         Drawn instant of arrival; becomes the instant of arrival.
     drawn_exit
         The exit it takes, or the bit mask of its confident exits.
     noise_ppm
         Factor on each node's work, or None.
+    confident
+        At each level, the bit mask of its confident exits, or None.
 
     Attributes
     ----------
+    level
+        The level that was read for it last; 0 before.
     answer
         The exit that answered, or -1.
     dropped, closed, left
@@ -114,16 +123,31 @@ class Frame:
     gate_left
         Gate nodes that are neither done nor cancelled.
     exit_done
-        Per exit, the nodes done of those that complete it.
+        Per exit of its stream, the nodes done of those that complete it.
     undecided
         First exit that has neither declined nor answered, where exits answer in order.
+    last
+        At each level, the exit at which it is dropped if it declines there, too; empty for none.
+    hopeless
+        Whether it declined that exit.
     """
 
-    def __init__(self, number: int, arrival_ns: int, drawn_exit: int, noise_ppm: list[int] | None) -> None:
+    def __init__(
+        self,
+        number: int,
+        stream: int,
+        arrival_ns: int,
+        drawn_exit: int,
+        noise_ppm: list[int] | None,
+        confident: list[int] | None,
+    ) -> None:
         self.number = number
+        self.stream = stream
         self.arrival_ns = arrival_ns
         self.drawn_exit = drawn_exit
         self.noise_ppm = noise_ppm
+        self.confident = confident
+        self.level = 0
         self.tasks: tuple[Task, ...] = ()
         self.answer = -1
         self.dropped = False
@@ -132,22 +156,40 @@ class Frame:
         self.running = 0
         self.done = 0
         self.gate_left = 0
-        self.exit_done: list[int] = []
+        self.exit_done: dict[int, int] = {}
         self.undecided = 0
+        self.last: list[int] = []
+        self.hopeless = False
 
-    def enter(self, nodes: tuple[Node, ...], n_exits: int) -> None:
+    def enter(self, nodes: tuple[Node, ...], exits: range) -> None:
         """Unfold the task graph: the frame is admitted."""
         self.tasks = tuple(Task(self, node, node.missing) for node in nodes)
         self.gate_left = sum(node.gate for node in nodes)
-        self.exit_done = [0] * n_exits
+        self.exit_done = dict.fromkeys(exits, 0)
+        self.undecided = exits.start
 
-    def decide(self, completed: int, exit_need: tuple[int, ...], *, first_confident: bool) -> int:
+    def task(self, number: int) -> Task:
+        """Return the task of a node, by the node's number in the plan."""
+        return self.tasks[number - self.tasks[0].node.number]
+
+    def is_confident(self, exit_: int, first: int) -> bool:
+        """Whether exit ``exit_`` is confident at the frame's level; its stream's exits begin at ``first``."""
+        mask = self.drawn_exit if self.confident is None else self.confident[self.level]
+        return bool(mask >> (exit_ - first) & 1)
+
+    def decide(self, completed: int, exit_need: dict[int, int], *, first_confident: bool) -> int:
         """Find the exit that answers now that exit ``completed`` has its output, or -1."""
+        first = next(iter(exit_need))
         if first_confident:
-            return completed if self.drawn_exit >> completed & 1 else -1
-        while self.undecided < len(exit_need) and self.exit_done[self.undecided] == exit_need[self.undecided]:
-            if self.undecided == self.drawn_exit:
-                return self.drawn_exit
+            return completed if self.is_confident(completed, first) else -1
+        while self.undecided in exit_need and self.exit_done[self.undecided] == exit_need[self.undecided]:
+            if self.confident is None and self.undecided == self.drawn_exit:
+                return self.undecided
+            if self.confident is not None and self.is_confident(self.undecided, first):
+                return self.undecided
+            if self.last and self.undecided >= self.last[self.level]:
+                self.hopeless = True
+                return -1
             self.undecided += 1
         return -1
 
@@ -175,6 +217,9 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
         plan.node_state.tolist(),
         plan.node_work_ns.tolist(),
         plan.node_kernels.tolist(),
+        plan.node_enter.tolist(),
+        plan.node_leave.tolist(),
+        [tuple(successors[first:end]) for first, end in pairwise(pointers)],
         strict=True,
     )
     return tuple(
@@ -190,17 +235,26 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
             state=state,
             work_ns=tuple(work),
             kernels=kernels,
-            successors=tuple(successors[pointers[number] : pointers[number + 1]]),
+            enter=enter,
+            leave=leave,
+            successors=followers,
         )
-        for number, (kind, resource, rank, missing, exit_, need, gate, state, work, kernels) in enumerate(columns)
-    )
+        for number, (
+            kind, resource, rank, missing, exit_, need, gate, state, work, kernels, enter, leave, followers
+        ) in enumerate(columns)
+    )  # fmt: skip
 
 
 def read_frames(draws: Draws, first: int) -> list[Frame]:
     """Read the frames of a block, numbered from ``first``."""
     arrivals = draws.arrival_ns.tolist()
-    noise: list[list[int] | None] = draws.noise_ppm.tolist() or [None] * len(arrivals)
-    return [
-        Frame(first + place, arrival, exit_, factors)
-        for place, (arrival, exit_, factors) in enumerate(zip(arrivals, draws.exit.tolist(), noise, strict=True))
-    ]
+    absent = [None] * len(arrivals)
+    columns = zip(
+        draws.stream.tolist() or [0] * len(arrivals),
+        arrivals,
+        draws.exit.tolist(),
+        draws.noise_ppm.tolist() or absent,
+        draws.confident.tolist() or absent,
+        strict=True,
+    )
+    return [Frame(first + place, *row) for place, row in enumerate(columns)]

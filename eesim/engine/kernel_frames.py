@@ -1,7 +1,7 @@
 """Frames in the compiled engine: admit, release, decide, answer, drop, close, leave.
 
-By convention ``s`` is a slot, ``t`` a task, ``n`` a node, ``r`` a resource and ``v`` a server, each as an offset into
-``m``.
+By convention ``g`` is a stream, ``s`` a slot, ``t`` a task, ``n`` a node, ``r`` a resource and ``v`` a server, each as
+an offset into ``m``.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ CANCEL = int(EventKind.CANCEL)
 ANSWER = int(EventKind.ANSWER)
 DROP = int(EventKind.DROP)
 LEAVE = int(EventKind.LEAVE)
+LEVEL = int(EventKind.LEVEL)
 FIFO = int(Dispatch.FIFO)
 CANCEL_NOTHING = int(Cancellation.NONE)
 STOP_AT_KERNEL = int(Cancellation.RUNNING_AT_KERNEL)
@@ -37,6 +38,9 @@ DROP_NEWEST = int(WhenFull.DROP_NEWEST)
 TRANSFER = int(NodeKind.TRANSFER)
 ANSWERED = int(Status.ANSWERED)
 DROPPED = int(Status.DROPPED)
+GIVEN_UP = -1
+UNDECIDED = -2
+"""In place of an exit."""
 
 
 @kernel
@@ -44,18 +48,30 @@ def leave(m: IntArray, s: int) -> None:
     """The frame in slot ``s`` is over."""
     if m[c.LOGGING]:
         note(m, LEAVE, m[s + c.SLOT_FRAME], -1, -1)
+    g = m[s + c.SLOT_STREAM]
     m[c.IN_FLIGHT] -= 1
+    m[g + c.STREAM_IN_FLIGHT] -= 1
     m[s + c.SLOT_USED] = 0
-    m[s + c.SLOT_NEXT_FREE] = m[c.FREE_SLOT]
-    m[c.FREE_SLOT] = s
-    m[c.N_FREE] += 1
+    m[s + c.SLOT_NEXT_FREE] = m[g + c.STREAM_FREE_SLOT]
+    m[g + c.STREAM_FREE_SLOT] = s
+    m[g + c.STREAM_N_FREE] += 1
 
 
 @kernel
-def count_for_gate(m: IntArray, s: int, n: int) -> None:
-    """Node ``n`` of the frame in slot ``s`` no longer holds the gate."""
-    if m[c.GATE_SLOT] == s:
-        m[c.GATE_LEFT] -= m[n + c.NODE_GATE]
+def read_level(m: IntArray, s: int) -> int:
+    """Move the level of a stream to where the number of its frames in the system says; ``s`` holds who asks."""
+    g = m[s + c.SLOT_STREAM]
+    present = m[g + c.STREAM_IN_FLIGHT] + m[g + c.STREAM_N_PENDING]
+    old = m[g + c.STREAM_LEVEL]
+    level = old
+    while level < m[g + c.STREAM_LEVELS] and present > m[m[g + c.STREAM_LEVEL_UP] + level]:
+        level += 1
+    while level > 0 and present <= m[m[g + c.STREAM_LEVEL_DOWN] + level - 1]:
+        level -= 1
+    m[g + c.STREAM_LEVEL] = level
+    if m[c.LOGGING] and level != old:
+        note(m, LEVEL, m[s + c.SLOT_FRAME], -1, level)
+    return level
 
 
 @kernel
@@ -69,19 +85,20 @@ def cancel(m: IntArray, t: int) -> None:
         if m[c.LOGGING]:
             note_task(m, CANCEL, t, m[r + c.RES_INDEX])
     m[t + c.TASK_STATUS] = c.CANCELLED
-    count_for_gate(m, m[t + c.TASK_SLOT], n)
+    m[m[t + c.TASK_SLOT] + c.SLOT_GATE_LEFT] -= m[n + c.NODE_GATE]
 
 
 @kernel
 def close(m: IntArray, s: int) -> None:
     """Cancel what the frame in slot ``s`` has not started."""
+    g = m[s + c.SLOT_STREAM]
     t = s + c.SLOT_WIDTH
-    for _ in range(m[c.N_NODES]):
+    for _ in range(m[g + c.STREAM_N_NODES]):
         if m[t + c.TASK_STATUS] <= c.READY:
             cancel(m, t)
         t += c.TASK_WIDTH
     m[s + c.SLOT_CLOSED] = 1
-    stopping = m[c.CANCELLATION] >= STOP_AT_KERNEL and m[s + c.SLOT_RUNNING] > 0
+    stopping = m[g + c.STREAM_CANCELLATION] >= STOP_AT_KERNEL and m[s + c.SLOT_RUNNING] > 0
     if not stopping and m[c.N_BLOCKED] == 0:
         return
     for i in range(m[c.N_SERVERS]):
@@ -96,7 +113,7 @@ def close(m: IntArray, s: int) -> None:
 
 
 @kernel
-def write_record(m: IntArray, frame: int, arrival: int, reached: int, status: int) -> int:
+def write_record(m: IntArray, g: int, frame: int, arrival: int, reached: int, status: int, level: int) -> int:
     """Begin a frame's record, with no parts of latency; return its row."""
     row = m[c.RECORDS] + m[c.N_RECORDS] * c.RECORD_WIDTH
     m[c.N_RECORDS] += 1
@@ -108,58 +125,88 @@ def write_record(m: IntArray, frame: int, arrival: int, reached: int, status: in
     m[row + 5] = 0
     m[row + 6] = 0
     m[row + 7] = 0
+    m[row + 8] = m[g + c.STREAM_INDEX]
+    m[row + 9] = level
     return row
 
 
 @kernel
 def end_frame(m: IntArray, s: int, reached: int, status: int) -> int:
     """The frame in slot ``s`` has its answer, or none: charge what it wasted; return its record."""
+    g = m[s + c.SLOT_STREAM]
     t = s + c.SLOT_WIDTH
-    for _ in range(m[c.N_NODES]):
+    for _ in range(m[g + c.STREAM_N_NODES]):
         n = m[t + c.TASK_NODE]
         if m[t + c.TASK_STATUS] == c.DONE and m[n + c.NODE_NEED] > reached:
             m[n + c.NODE_WASTED] += m[t + c.TASK_END] - m[t + c.TASK_START]
         t += c.TASK_WIDTH
     m[s + c.SLOT_ENDED] = 1
     m[s + c.SLOT_EXIT] = reached
-    return write_record(m, m[s + c.SLOT_FRAME], m[s + c.SLOT_ARRIVAL], reached, status)
+    return write_record(m, g, m[s + c.SLOT_FRAME], m[s + c.SLOT_ARRIVAL], reached, status, m[s + c.SLOT_LEVEL])
 
 
 @kernel
-def answer(m: IntArray, t: int, reached: int) -> None:
-    """The frame of task ``t`` answers at exit ``reached`` because ``t`` is done."""
+def conclude(m: IntArray, t: int, reached: int) -> None:
+    """The frame of task ``t`` answers at exit ``reached`` because ``t`` is done, or is given up (`GIVEN_UP`)."""
     s = m[t + c.TASK_SLOT]
-    if m[c.LOGGING]:
+    if reached == GIVEN_UP:
+        if m[c.LOGGING]:
+            note(m, DROP, m[s + c.SLOT_FRAME], -1, -1)
+    elif m[c.LOGGING]:
         note_task(m, ANSWER, t, reached)
-    row = end_frame(m, s, reached, ANSWERED)
-    while t != c.NOBODY:
+    row = end_frame(m, s, reached, DROPPED if reached == GIVEN_UP else ANSWERED)
+    while t != c.NOBODY and reached != GIVEN_UP:
         part = 7 if m[m[t + c.TASK_NODE] + c.NODE_KIND] == TRANSFER else 6
         m[row + part] += m[t + c.TASK_NOMINAL]
         cause = m[t + c.TASK_CAUSE]
         since = m[s + c.SLOT_ARRIVAL] if cause == c.NOBODY else m[cause + c.TASK_END]
         m[row + 5] += m[t + c.TASK_START] - since
         t = cause
-    if m[c.CANCELLATION] != CANCEL_NOTHING:
+    if reached == GIVEN_UP or m[m[s + c.SLOT_STREAM] + c.STREAM_CANCELLATION] != CANCEL_NOTHING:
         close(m, s)
+
+
+@kernel
+def confident_now(m: IntArray, s: int, g: int) -> int:
+    """Set of exits that are confident about the frame in slot ``s`` at its level, read now if it is to be."""
+    if m[g + c.STREAM_LEVEL_AT_EXIT]:
+        m[s + c.SLOT_LEVEL] = read_level(m, s)
+    row = m[s + c.SLOT_FRAME] - m[c.CONFIDENT_FIRST]
+    return m[m[c.CONFIDENT] + row * m[c.CONFIDENT_WIDTH] + m[s + c.SLOT_LEVEL]]
 
 
 @kernel
 def decide(m: IntArray, t: int, e: int) -> None:
     """Task ``t`` has completed exit ``e``: see whether its frame answers."""
     s = m[t + c.TASK_SLOT]
+    g = m[s + c.SLOT_STREAM]
     draw = m[s + c.SLOT_DRAW]
-    if m[c.FIRST_CONFIDENT]:
-        if (draw >> e) & 1:
-            answer(m, t, e)
-        return
-    e = m[s + c.SLOT_NEXT_EXIT]
-    left = s + m[c.EXIT_LEFT]
-    while e < m[c.N_EXITS] and m[left + e] == 0:
-        if e == draw:
-            answer(m, t, e)
-            return
-        e += 1
-    m[s + c.SLOT_NEXT_EXIT] = e
+    levels = m[g + c.STREAM_LEVELS] > 0
+    if levels:
+        draw = confident_now(m, s, g)
+    reached = UNDECIDED
+    if m[g + c.STREAM_FIRST_CONFIDENT]:
+        if (draw >> (e - m[g + c.STREAM_FIRST_EXIT])) & 1:
+            reached = e
+    else:
+        e = m[s + c.SLOT_NEXT_EXIT]
+        left = s + m[g + c.STREAM_EXIT_LEFT]
+        while e < m[g + c.STREAM_END_EXIT] and m[left + e] == 0:
+            if not levels:
+                if e == draw:
+                    reached = e
+                    break
+            elif (draw >> (e - m[g + c.STREAM_FIRST_EXIT])) & 1:
+                reached = e
+                break
+            elif e >= m[m[g + c.STREAM_LEVEL_LAST] + m[s + c.SLOT_LEVEL]]:
+                reached = GIVEN_UP
+                break
+            e += 1
+        m[s + c.SLOT_NEXT_EXIT] = e
+    # One call for all: every kernel is inlined where it is called.
+    if reached != UNDECIDED:
+        conclude(m, t, reached)
 
 
 @kernel
@@ -205,10 +252,11 @@ def release(m: IntArray, t: int, delay_now: bool) -> None:
     if m[c.STAGE_FULL] != BLOCKING and not has_room(m, r) and not make_room(m, s, r):
         return
     if m[c.DISPATCH] == FIFO:
-        m[t + c.TASK_KEY] = m[c.READY_COUNT]
+        key = m[c.READY_COUNT]
         m[c.READY_COUNT] += 1
     else:
-        m[t + c.TASK_KEY] = m[s + c.SLOT_FRAME] * m[c.N_NODES] + m[n + c.NODE_RANK]
+        key = m[s + c.SLOT_FRAME] * m[c.N_NODES] + m[n + c.NODE_RANK]
+    m[t + c.TASK_KEY] = m[m[s + c.SLOT_STREAM] + c.STREAM_KEY] + key
     m[t + c.TASK_STATUS] = c.READY
     push(m, m[r + c.RES_HEAP], m[r + c.RES_WAITING], t)
     m[r + c.RES_WAITING] += 1
@@ -217,32 +265,36 @@ def release(m: IntArray, t: int, delay_now: bool) -> None:
 
 
 @kernel
-def admit(m: IntArray, frame: int, arrival: int, draw: int) -> None:
-    """Take a frame in: give it a slot and release its first node."""
-    s = m[c.FREE_SLOT]
-    m[c.FREE_SLOT] = m[s + c.SLOT_NEXT_FREE]
-    m[c.N_FREE] -= 1
+def admit(m: IntArray, g: int, frame: int, arrival: int, draw: int) -> None:
+    """Take a frame of stream ``g`` in: give it a slot and release its first node."""
+    s = m[g + c.STREAM_FREE_SLOT]
+    m[g + c.STREAM_FREE_SLOT] = m[s + c.SLOT_NEXT_FREE]
+    m[g + c.STREAM_N_FREE] -= 1
     m[s + c.SLOT_USED] = 1
     m[s + c.SLOT_FRAME] = frame
     m[s + c.SLOT_ARRIVAL] = arrival
     m[s + c.SLOT_DRAW] = draw
-    m[s + c.SLOT_NEXT_EXIT] = 0
+    m[s + c.SLOT_NEXT_EXIT] = m[g + c.STREAM_FIRST_EXIT]
     m[s + c.SLOT_ENDED] = 0
     m[s + c.SLOT_CLOSED] = 0
     m[s + c.SLOT_RUNNING] = 0
-    m[s + c.SLOT_LEFT] = m[c.N_NODES]
-    for e in range(m[c.N_EXITS]):
-        m[s + m[c.EXIT_LEFT] + e] = m[m[c.EXIT_NEED] + e]
+    m[s + c.SLOT_LEFT] = m[g + c.STREAM_N_NODES]
+    m[s + c.SLOT_GATE_LEFT] = m[g + c.STREAM_GATE_NODES]
+    m[s + c.SLOT_LEVEL] = 0
+    for e in range(m[g + c.STREAM_FIRST_EXIT], m[g + c.STREAM_END_EXIT]):
+        m[s + m[g + c.STREAM_EXIT_LEFT] + e] = m[m[c.EXIT_NEED] + e]
     first = s + c.SLOT_WIDTH
     t = first
-    for _ in range(m[c.N_NODES]):
+    for _ in range(m[g + c.STREAM_N_NODES]):
         m[t + c.TASK_STATUS] = c.WAITING
         m[t + c.TASK_MISSING] = m[m[t + c.TASK_NODE] + c.NODE_MISSING]
         t += c.TASK_WIDTH
     m[first + c.TASK_CAUSE] = c.NOBODY
     m[c.IN_FLIGHT] += 1
-    m[c.GATE_SLOT] = s
-    m[c.GATE_LEFT] = m[c.GATE_NODES]
+    m[g + c.STREAM_IN_FLIGHT] += 1
+    m[g + c.STREAM_LAST] = s
     if m[c.LOGGING]:
         note(m, ADMIT, frame, -1, -1)
-    release(m, first, m[m[c.NODES] + c.NODE_RESOURCE] == PURE_DELAY)
+    if m[g + c.STREAM_LEVELS] > 0 and not m[g + c.STREAM_LEVEL_AT_EXIT]:
+        m[s + c.SLOT_LEVEL] = read_level(m, s)
+    release(m, first, m[m[g + c.STREAM_NODES] + c.NODE_RESOURCE] == PURE_DELAY)

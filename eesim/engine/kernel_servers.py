@@ -61,7 +61,7 @@ def stop(m: IntArray, v: int) -> None:
     m[v + c.SERVER_REMAINING] = left
     m[v + c.SERVER_SINCE] = now
     keep = 0
-    if m[c.CANCELLATION] == STOP_AT_KERNEL:
+    if m[m[m[m[v + c.SERVER_TASK] + c.TASK_SLOT] + c.SLOT_STREAM] + c.STREAM_CANCELLATION] == STOP_AT_KERNEL:
         work = m[v + c.SERVER_WORK]
         quantum = work // m[m[m[v + c.SERVER_TASK] + c.TASK_NODE] + c.NODE_KERNELS]
         if quantum > 0:
@@ -121,11 +121,8 @@ def start(m: IntArray, r: int) -> None:
 
 
 @kernel
-def excluded(m: IntArray, r: int) -> bool:
-    """Whether resource ``r`` must leave its exclusive group to another member."""
-    group = m[r + c.RES_GROUP]
-    if group < 0:
-        return False
+def excluded(m: IntArray, r: int, group: int) -> bool:
+    """Whether resource ``r`` must leave its exclusive group to another member, even one that a section holds."""
     first = m[m[r + c.RES_HEAP]]
     for i in range(m[c.N_RESOURCES]):
         other = m[c.RESOURCES] + i * c.RES_WIDTH
@@ -140,12 +137,33 @@ def excluded(m: IntArray, r: int) -> bool:
 
 
 @kernel
+def held(m: IntArray, r: int) -> bool:
+    """Whether the first task that waits for resource ``r`` finds no place in a section; else it takes the place."""
+    section = m[m[c.SECTIONS] + 2 * m[m[m[m[r + c.RES_HEAP]] + c.TASK_NODE] + c.NODE_INDEX]]
+    if section == c.NOBODY:
+        return False
+    if m[section] == 0:
+        return True
+    m[section] -= 1
+    return False
+
+
+@kernel
+def barred(m: IntArray, r: int) -> bool:
+    """Whether its group or a section keeps resource ``r`` from its first task; if not, the task must be started now."""
+    group = m[r + c.RES_GROUP]
+    if group < 0:
+        return False
+    return excluded(m, r, group) or (m[c.SECTIONS] != c.NOBODY and held(m, r))
+
+
+@kernel
 def dispatch(m: IntArray) -> bool:
     """Start what can start; whether anything did."""
     any_started = False
     r = m[c.RESOURCES]
     for _ in range(m[c.N_RESOURCES]):
-        while m[r + c.RES_WAITING] > 0 and m[r + c.RES_IDLE] > 0 and not excluded(m, r):
+        while m[r + c.RES_WAITING] > 0 and m[r + c.RES_IDLE] > 0 and not barred(m, r):
             start(m, r)
             any_started = True
         r += c.RES_WIDTH

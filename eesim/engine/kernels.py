@@ -2,16 +2,15 @@
 
 Function names follow the words of that page (admit, release, done, answer, drop, close, settle), and so does the
 order of statements, because the order is the meaning. Nothing here allocates, draws random numbers or raises: the
-arena ``m`` (see `eesim.engine.layout`) is updated in place. By convention ``s`` is a slot, ``t`` a task, ``n`` a
-node, ``r`` a resource and ``v`` a server, each as an offset into ``m``.
+arena ``m`` (see `eesim.engine.layout`) is updated in place. By convention ``g`` is a stream, ``s`` a slot, ``t``
+a task, ``n`` a node, ``r`` a resource and ``v`` a server, each as an offset into ``m``.
 """
 
 from __future__ import annotations
 
 from eesim.engine import layout as c
 from eesim.engine.jit import kernel, pointer
-from eesim.engine.kernel_counters import write_totals
-from eesim.engine.kernel_frames import admit, count_for_gate, decide, leave, release, write_record
+from eesim.engine.kernel_frames import admit, decide, leave, release, write_record
 from eesim.engine.kernel_servers import dispatch, has_room, note, note_task, retime, unblock
 from eesim.engine.queues import remove
 from eesim.plan.plan import NEVER, PURE_DELAY, EventKind, IntArray, Status, WhenFull
@@ -28,58 +27,75 @@ DROPPED = int(Status.DROPPED)
 
 
 @kernel
-def can_admit(m: IntArray) -> bool:
-    """Whether the next frame may enter."""
-    if m[c.IN_FLIGHT] >= m[c.IN_FLIGHT_LIMIT] or m[c.GATE_LEFT] > 0:
+def can_admit(m: IntArray, g: int) -> bool:
+    """Whether the next frame of stream ``g`` may enter."""
+    last = m[g + c.STREAM_LAST]
+    if m[g + c.STREAM_IN_FLIGHT] >= m[g + c.STREAM_IN_FLIGHT_LIMIT]:
         return False
-    r = m[m[c.NODES] + c.NODE_RESOURCE]
+    if last != c.NOBODY and m[last + c.SLOT_GATE_LEFT] > 0:
+        return False
+    r = m[m[g + c.STREAM_NODES] + c.NODE_RESOURCE]
     return m[c.STAGE_FULL] != BLOCKING or r == PURE_DELAY or has_room(m, r)
 
 
 @kernel
+def pop_pending(m: IntArray, g: int) -> int:
+    """Take the first waiting frame of stream ``g`` out of its queue; return its row."""
+    row = m[g + c.STREAM_PENDING] + m[g + c.STREAM_PENDING_HEAD] * c.PENDING_WIDTH
+    m[g + c.STREAM_PENDING_HEAD] = (m[g + c.STREAM_PENDING_HEAD] + 1) % m[g + c.STREAM_PENDING_SIZE]
+    m[g + c.STREAM_N_PENDING] -= 1
+    m[c.N_PENDING] -= 1
+    return row
+
+
+@kernel
 def admit_pending(m: IntArray) -> bool:
-    """Admit waiting frames while possible; whether any was."""
+    """Admit waiting frames while possible, streams by priority; whether any was."""
     any_admitted = False
-    while m[c.N_PENDING] > 0 and can_admit(m):
-        row = m[c.PENDING] + m[c.PENDING_HEAD] * c.PENDING_WIDTH
-        m[c.PENDING_HEAD] = (m[c.PENDING_HEAD] + 1) % m[c.PENDING_SIZE]
-        m[c.N_PENDING] -= 1
-        admit(m, m[row + c.PENDING_FRAME], m[row + c.PENDING_ARRIVAL], m[row + c.PENDING_DRAW])
-        any_admitted = True
+    g = m[c.STREAMS]
+    end = g + m[c.N_STREAMS] * c.STREAM_WIDTH
+    while g < end:
+        if m[g + c.STREAM_N_PENDING] > 0 and can_admit(m, g):
+            row = pop_pending(m, g)
+            admit(m, g, m[row + c.PENDING_FRAME], m[row + c.PENDING_ARRIVAL], m[row + c.PENDING_DRAW])
+            any_admitted = True
+            # Its release may have dropped a frame of a stream that goes before it.
+            g = m[c.STREAMS]
+        else:
+            g += c.STREAM_WIDTH
     return any_admitted
 
 
 @kernel
-def drop_waiting(m: IntArray, frame: int, arrival: int) -> None:
+def drop_waiting(m: IntArray, g: int, frame: int, arrival: int) -> None:
     """Drop a frame that was never admitted."""
     if m[c.LOGGING]:
         note(m, DROP, frame, -1, -1)
-    write_record(m, frame, arrival, -1, DROPPED)
+    write_record(m, g, frame, arrival, -1, DROPPED, 0)
 
 
 @kernel
-def arrive(m: IntArray, draw: int) -> None:
-    """The next frame of the stream arrives."""
+def arrive(m: IntArray, g: int, draw: int) -> None:
+    """The next frame arrives; it is of stream ``g``."""
     frame = m[c.NEXT_FRAME]
     m[c.NEXT_FRAME] += 1
     if m[c.LOGGING]:
-        note(m, ARRIVE, frame, -1, -1)
-    if m[c.N_PENDING] == 0 and can_admit(m):
-        admit(m, frame, m[c.NOW], draw)
+        note(m, ARRIVE, frame, -1, m[g + c.STREAM_INDEX] if m[c.N_STREAMS] > 1 else -1)
+    if m[g + c.STREAM_N_PENDING] == 0 and can_admit(m, g):
+        admit(m, g, frame, m[c.NOW], draw)
         return
-    size = m[c.PENDING_SIZE]
-    if m[c.N_PENDING] >= m[c.QUEUE_CAPACITY]:
-        if m[c.QUEUE_FULL] != DROP_OLDEST or m[c.N_PENDING] == 0:
-            drop_waiting(m, frame, m[c.NOW])
+    if m[g + c.STREAM_N_PENDING] >= m[g + c.STREAM_QUEUE_CAPACITY]:
+        if m[g + c.STREAM_QUEUE_FULL] != DROP_OLDEST or m[g + c.STREAM_N_PENDING] == 0:
+            drop_waiting(m, g, frame, m[c.NOW])
             return
-        row = m[c.PENDING] + m[c.PENDING_HEAD] * c.PENDING_WIDTH
-        m[c.PENDING_HEAD] = (m[c.PENDING_HEAD] + 1) % size
-        m[c.N_PENDING] -= 1
-        drop_waiting(m, m[row + c.PENDING_FRAME], m[row + c.PENDING_ARRIVAL])
-    row = m[c.PENDING] + (m[c.PENDING_HEAD] + m[c.N_PENDING]) % size * c.PENDING_WIDTH
+        row = pop_pending(m, g)
+        drop_waiting(m, g, m[row + c.PENDING_FRAME], m[row + c.PENDING_ARRIVAL])
+    place = (m[g + c.STREAM_PENDING_HEAD] + m[g + c.STREAM_N_PENDING]) % m[g + c.STREAM_PENDING_SIZE]
+    row = m[g + c.STREAM_PENDING] + place * c.PENDING_WIDTH
     m[row + c.PENDING_FRAME] = frame
     m[row + c.PENDING_ARRIVAL] = m[c.NOW]
     m[row + c.PENDING_DRAW] = draw
+    m[g + c.STREAM_N_PENDING] += 1
     m[c.N_PENDING] += 1
 
 
@@ -113,6 +129,27 @@ def release_followers(m: IntArray, t: int, v: int) -> None:
 
 
 @kernel
+def give_back(m: IntArray, n: int) -> None:
+    """A frame's node ``n`` is done: its place is free in the section that it leaves, if any."""
+    section = m[m[c.SECTIONS] + 2 * m[n + c.NODE_INDEX] + 1]
+    if section != c.NOBODY:
+        m[section] += 1
+
+
+@kernel
+def count_exit(m: IntArray, t: int, e: int) -> None:
+    """Task ``t``, which is done, counts towards exit ``e``."""
+    s = m[t + c.TASK_SLOT]
+    left = s + m[m[s + c.SLOT_STREAM] + c.STREAM_EXIT_LEFT] + e
+    m[left] -= 1
+    if m[left] == 0:
+        if m[c.LOGGING]:
+            note_task(m, EXIT, t, e)
+        if not m[s + c.SLOT_ENDED]:
+            decide(m, t, e)
+
+
+@kernel
 def done(m: IntArray, t: int, v: int) -> None:
     """Task ``t`` has ended on server ``v`` (nobody: a delay)."""
     s = m[t + c.TASK_SLOT]
@@ -123,18 +160,16 @@ def done(m: IntArray, t: int, v: int) -> None:
     m[s + c.SLOT_RUNNING] -= 1
     if m[s + c.SLOT_ENDED] and m[n + c.NODE_NEED] > m[s + c.SLOT_EXIT]:
         m[n + c.NODE_WASTED] += service
-    count_for_gate(m, s, n)
+    m[s + c.SLOT_GATE_LEFT] -= m[n + c.NODE_GATE]
     if not m[s + c.SLOT_CLOSED]:
         m[t + c.TASK_STATUS] = c.DONE
         m[s + c.SLOT_LEFT] -= 1
-        e = m[n + c.NODE_EXIT]
-        if e >= 0:
-            m[s + m[c.EXIT_LEFT] + e] -= 1
-            if m[s + m[c.EXIT_LEFT] + e] == 0:
-                if m[c.LOGGING]:
-                    note_task(m, EXIT, t, e)
-                if not m[s + c.SLOT_ENDED]:
-                    decide(m, t, e)
+        if m[n + c.NODE_COMPLETES]:
+            if m[c.SECTIONS] != c.NOBODY:
+                give_back(m, n)
+            e = m[n + c.NODE_EXIT]
+            if e >= 0:
+                count_exit(m, t, e)
         if not m[s + c.SLOT_CLOSED]:
             release_followers(m, t, v)
             # Where a release dropped the frame, `drop` has seen to its leaving.
@@ -215,24 +250,35 @@ def settle(m: IntArray) -> None:
 
 
 @kernel
-def source_held(m: IntArray) -> bool:
-    """Whether a full queue keeps the source from making the next frame."""
-    if m[c.QUEUE_FULL] != BLOCKING or m[c.N_PENDING] < m[c.QUEUE_CAPACITY]:
+def source_held(m: IntArray, g: int) -> bool:
+    """Whether the full queue of stream ``g`` keeps the source from making the next frame, which is for it."""
+    if m[g + c.STREAM_QUEUE_FULL] != BLOCKING or m[g + c.STREAM_N_PENDING] < m[g + c.STREAM_QUEUE_CAPACITY]:
         return False
-    return m[c.N_PENDING] > 0 or not can_admit(m)
+    return m[g + c.STREAM_N_PENDING] > 0 or not can_admit(m, g)
 
 
 @kernel
 def cramped(m: IntArray) -> bool:
-    """Whether one event could admit more frames than there are free slots."""
-    return m[c.N_FREE] <= m[c.N_PENDING] and m[c.N_FREE] < m[c.IN_FLIGHT_LIMIT] - m[c.IN_FLIGHT]
+    """Whether one event could admit more frames of a stream than it has free slots."""
+    g = m[c.STREAMS]
+    for _ in range(m[c.N_STREAMS]):
+        free = m[g + c.STREAM_N_FREE]
+        room = m[g + c.STREAM_IN_FLIGHT_LIMIT] - m[g + c.STREAM_IN_FLIGHT]
+        if free <= m[g + c.STREAM_N_PENDING] and free < room:
+            return True
+        g += c.STREAM_WIDTH
+    return False
 
 
 @kernel
-def simulate(m: IntArray, arrival: IntArray, draw: IntArray, first: int, known: int, final: bool) -> int:
+def simulate(
+    m: IntArray, arrival: IntArray, draw: IntArray, stream: IntArray, first: int, known: int, final: bool
+) -> int:
     """Run the main loop for `advance`, which knows frames below ``known``, on pointers in place of arrays."""
     servers = m[c.SERVERS]
     servers_end = servers + m[c.N_SERVERS] * c.SERVER_WIDTH
+    several = m[c.N_STREAMS] > 1
+    g = m[c.STREAMS]
     while True:
         if cramped(m):
             return c.CRAMPED
@@ -248,8 +294,10 @@ def simulate(m: IntArray, arrival: IntArray, draw: IntArray, first: int, known: 
         frame = m[c.NEXT_FRAME]
         is_arrival = False
         if frame < known:
+            if several:
+                g = stream[frame - first]
             instant = max(arrival[frame - first], m[c.NOW])
-            if instant < t and not source_held(m):
+            if instant < t and not source_held(m, g):
                 t = instant
                 is_arrival = True
         elif not final:
@@ -263,7 +311,7 @@ def simulate(m: IntArray, arrival: IntArray, draw: IntArray, first: int, known: 
         m[c.NOW] = t
         m[c.DIRTY] = 1
         if is_arrival:
-            arrive(m, draw[frame - first])
+            arrive(m, g, draw[frame - first])
         elif is_delay:
             finish_delay(m)
         else:
@@ -273,40 +321,26 @@ def simulate(m: IntArray, arrival: IntArray, draw: IntArray, first: int, known: 
 
 
 @kernel
-def advance(
-    m: IntArray, arrival: IntArray, draw: IntArray, first: int, final: bool, marks: IntArray, totals: IntArray
-) -> int:
+def advance(m: IntArray, arrival: IntArray, draw: IntArray, stream: IntArray, first: int, final: bool) -> int:
     """Simulate until the last known frame has arrived or, if ``final``, until nothing is left to do.
 
     Parameters
     ----------
     m
-        The arena; updated in place. Marks that it says were reached are not looked at again.
+        The arena; updated in place.
     arrival, draw
         (F,) instants and exit draws of frames ``first`` to ``first + F - 1``.
+    stream
+        (F,) stream of each, as an offset into ``m``; not read where there is one.
     first
         Number of the first of these frames.
     final
         No more frames will come.
-    marks
-        (M,) counts of frames, ascending: the totals are wanted when so many have arrived.
-    totals
-        (M, W) where to write them (`eesim.engine.kernel_counters`).
 
     Returns
     -------
     int
         ``FED``, ``FINISHED``, ``STUCK`` or ``CRAMPED``.
     """
-    arena, instants, draws, rows = pointer(m), pointer(arrival), pointer(draw), pointer(totals.reshape(-1))
-    n_marks, status = marks.shape[0], c.FED
-    for i in range(m[c.MARKED], n_marks + 1):
-        is_last = i == n_marks
-        known = first + arrival.shape[0] if is_last else marks[i]
-        status = simulate(arena, instants, draws, first, known, final and is_last)
-        if status in (c.CRAMPED, c.STUCK):
-            return status
-        if not is_last:
-            write_totals(arena, rows, i * totals.shape[1])
-            m[c.MARKED] = i + 1
-    return status
+    known = first + arrival.shape[0]
+    return simulate(pointer(m), pointer(arrival), pointer(draw), pointer(stream), first, known, final)

@@ -14,54 +14,85 @@ NOW = 0
 DIRTY = 1
 NEXT_FRAME = 2
 IN_FLIGHT = 3
-GATE_LEFT = 4
-GATE_SLOT = 5
-MASK = 6
-MASK_USED = 7
-RETIME = 8
-READY_COUNT = 9
-FREE_SLOT = 10
-N_BLOCKED = 11
-LOGGING = 12
-N_NODES = 13
-N_EXITS = 14
-N_RESOURCES = 15
-N_SERVERS = 16
-NODES = 17
-RESOURCES = 18
-SERVERS = 19
-SPEEDS = 20
-EXIT_NEED = 21
-EXIT_LEFT = 22
-"""Offset of the exits' counts inside a slot."""
-PENDING = 23
-PENDING_SIZE = 24
-PENDING_HEAD = 25
-N_PENDING = 26
-DELAYS = 27
-N_DELAYS = 28
-RECORDS = 29
-N_RECORDS = 30
-LOG = 31
-N_LOG = 32
-NOISE = 33
-NOISE_FIRST = 34
+"""Frames in flight of all streams."""
+N_PENDING = 4
+"""Frames of all streams that wait to be admitted."""
+MASK = 5
+MASK_USED = 6
+RETIME = 7
+READY_COUNT = 8
+N_BLOCKED = 9
+LOGGING = 10
+N_STREAMS = 11
+N_NODES = 12
+N_RESOURCES = 13
+N_SERVERS = 14
+STREAMS = 15
+"""Streams lie side by side in the order in which they go, by priority."""
+NODES = 16
+RESOURCES = 17
+SERVERS = 18
+SPEEDS = 19
+EXIT_NEED = 20
+DELAYS = 21
+N_DELAYS = 22
+RECORDS = 23
+N_RECORDS = 24
+LOG = 25
+N_LOG = 26
+NOISE = 27
+NOISE_FIRST = 28
 """Number of the frame in the first row of the noise; the region is absent where `NOISE` is 0."""
-N_FREE = 35
-N_STATES = 36
-MARKED = 37
-"""Marks of the present feed that have been reached."""
+CONFIDENT = 29
+CONFIDENT_FIRST = 30
+"""Likewise, of the sets of confident exits at each level."""
+CONFIDENT_WIDTH = 31
 
-# -- the plan's rules ------------------------------------------------------------------------------------
-STAGE_FULL = 40
-QUEUE_CAPACITY = 41
-QUEUE_FULL = 42
-IN_FLIGHT_LIMIT = 43
-DISPATCH = 44
-CANCELLATION = 45
-FIRST_CONFIDENT = 46
-GATE_NODES = 47
-RUN_WIDTH = 48
+# -- the rules that all streams share --------------------------------------------------------------------
+STAGE_FULL = 32
+DISPATCH = 33
+SECTIONS = 34
+"""Where the free places of the sections are that each node enters and leaves, or `NOBODY`: two fields per node, apart
+from the others so that nodes are no larger where the plan has no sections. Then this is 0."""
+PLACES = 35
+"""Free places of each section, side by side."""
+RUN_WIDTH = 36
+
+# -- stream: its rules, who waits and who is in flight ---------------------------------------------------
+STREAM_INDEX = 0
+STREAM_KEY = 1
+"""What its priority adds to the keys of its tasks: more than any key without it."""
+STREAM_NODES = 2
+STREAM_N_NODES = 3
+STREAM_FIRST_EXIT = 4
+STREAM_END_EXIT = 5
+STREAM_EXIT_LEFT = 6
+"""Offset inside a slot at which the count of exit 0 would be: the stream's own exits follow one another."""
+STREAM_IN_FLIGHT = 7
+STREAM_IN_FLIGHT_LIMIT = 8
+STREAM_LAST = 9
+"""Slot of the frame that was admitted last."""
+STREAM_GATE_NODES = 10
+STREAM_FREE_SLOT = 11
+STREAM_N_FREE = 12
+STREAM_PENDING = 13
+STREAM_PENDING_SIZE = 14
+STREAM_PENDING_HEAD = 15
+STREAM_N_PENDING = 16
+STREAM_QUEUE_CAPACITY = 17
+STREAM_QUEUE_FULL = 18
+STREAM_CANCELLATION = 19
+STREAM_FIRST_CONFIDENT = 20
+STREAM_LEVELS = 21
+"""Levels above level 0."""
+STREAM_LEVEL = 22
+STREAM_LEVEL_UP = 23
+STREAM_LEVEL_DOWN = 24
+STREAM_LEVEL_AT_EXIT = 25
+STREAM_LEVEL_LAST = 26
+STREAM_WIDTH = 27
+PRIORITY_SHIFT = 52
+"""Keys without priority are below 2^52: so many nodes times frames fit."""
 
 # -- node: what is fixed about each node of a frame's task graph, and its counters -------------------------
 NODE_INDEX = 0
@@ -79,11 +110,15 @@ NODE_FOLLOWERS_END = 11
 NODE_WORK = 12
 NODE_BUSY = 13
 NODE_WASTED = 14
-NODE_WIDTH = 15
+NODE_COMPLETES = 15
+"""Whether it completes an exit or leaves a section: what most nodes need not ask twice."""
+NODE_WIDTH = 16
 
 # -- resource --------------------------------------------------------------------------------------------
 RES_INDEX = 0
 RES_GROUP = 1
+"""Exclusive group, or -1. Resources that serve nodes that enter sections always have one, if need be of their own:
+whatever can keep a resource from a task is looked at only where there is a group."""
 RES_BIT = 2
 RES_CAPACITY = 3
 RES_SERVER = 4
@@ -120,7 +155,10 @@ SLOT_RUNNING = 7
 SLOT_LEFT = 8
 SLOT_NEXT_FREE = 9
 SLOT_USED = 10
-SLOT_WIDTH = 11
+SLOT_STREAM = 11
+SLOT_GATE_LEFT = 12
+SLOT_LEVEL = 13
+SLOT_WIDTH = 14
 
 # -- task --------------------------------------------------------------------------------------------------
 TASK_SLOT = 0
@@ -147,7 +185,7 @@ PENDING_FRAME = 0
 PENDING_ARRIVAL = 1
 PENDING_DRAW = 2
 PENDING_WIDTH = 3
-RECORD_WIDTH = 8
+RECORD_WIDTH = 10
 LOG_WIDTH = 5
 
 # -- what `advance` returns ----------------------------------------------------------------------------------

@@ -111,7 +111,8 @@ class Ledger:
 
     def _record(self, frame: Frame, status: Status, parts: tuple[int, ...]) -> None:
         now = self._timeline.now
-        self._records.append((frame.number, frame.arrival_ns, now, frame.answer, status, *parts))
+        row = (frame.number, frame.arrival_ns, now, frame.answer, status, *parts, frame.stream, frame.level)
+        self._records.append(row)
         self._sojourn_ns += now - frame.arrival_ns
         self._count_presence(-1)
         # What the frame has done so far; `served` counts the tasks that end later.

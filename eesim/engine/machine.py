@@ -11,7 +11,7 @@ from functools import partial
 from eesim.engine import invariants
 from eesim.engine.frames import Frame, Node, Task
 from eesim.engine.ledger import Ledger
-from eesim.engine.servers import Mode, Resource, Server, read_resources
+from eesim.engine.servers import Mode, Resource, Section, Server, read_resources, read_sections
 from eesim.engine.timeline import Timeline
 from eesim.plan.plan import KEEP_STATE, PURE_DELAY, Cancellation, EventKind, Plan
 
@@ -22,7 +22,7 @@ class Machine:
     Parameters
     ----------
     plan
-        Its resources, speeds and cancellation rule are used.
+        Its resources, sections, speeds and cancellation rules are used.
     timeline, ledger
         Where finishes are scheduled and events are logged.
     on_end
@@ -38,8 +38,9 @@ class Machine:
     ) -> None:
         self.resources = read_resources(plan)
         self.servers = tuple(server for resource in self.resources for server in resource.servers)
+        self.sections = read_sections(plan)
         self._speed_ppm: list[list[int]] = plan.speed_ppm.tolist()
-        self._cancellation = Cancellation(plan.cancellation)
+        self._cancellation = [Cancellation(rule) for rule in plan.cancellation.tolist()]
         self._timeline = timeline
         self._note = ledger.note
         self._ledger = ledger
@@ -57,11 +58,33 @@ class Machine:
         """Go over the servers that serve, in order."""
         return (server for server in self.servers if server.mode is Mode.SERVING)
 
+    def is_held(self, resource: Resource) -> bool:
+        """Whether the task that is served next, if any, waits for a place in a section, and all others behind it."""
+        if not resource.waiting:
+            return False
+        section = resource.first().node.enter
+        return section >= 0 and not self.sections[section].has_place()
+
+    def held(self) -> Iterator[tuple[Resource, Section]]:
+        """Go over the resources that could serve if a section had a place for their first task, and that section."""
+        return (
+            (resource, self.sections[resource.first().node.enter])
+            for resource in self.resources
+            if resource.is_ready() and self.is_held(resource)
+        )
+
+    def give_back(self, task: Task) -> None:
+        """Take back the place that the frame of ``task``, which is done, held in a section that it leaves."""
+        if task.node.leave >= 0:
+            section = self.sections[task.node.leave]
+            invariants.check_give_back(section, task.frame)
+            section.inside.remove(task.frame)
+
     def dispatch(self) -> bool:
         """Start waiting tasks on idle servers; whether there was one."""
         changed = False
         for resource in self.resources:
-            while resource.waiting and not self._must_yield(resource):
+            while resource.waiting and not self._must_yield(resource) and not self.is_held(resource):
                 server = resource.idle_server()
                 if server is None:
                     break
@@ -95,19 +118,20 @@ class Machine:
 
     def let_go(self, frame: Frame) -> None:
         """Unblock the servers that ``frame`` blocks and, if the rules say so, stop those that serve it."""
+        rule = self._cancellation[frame.stream]
         for server in self.servers:
             if server.task is None or server.task.frame is not frame:
                 continue
             if server.mode is Mode.BLOCKED:
                 self.unblock(server)
-            elif self._cancellation in (Cancellation.RUNNING_AT_KERNEL, Cancellation.RUNNING_AT_ONCE):
+            elif rule in (Cancellation.RUNNING_AT_KERNEL, Cancellation.RUNNING_AT_ONCE):
                 # A frame is closed only once, so nothing here is already stopping.
-                at_kernel = self._cancellation is Cancellation.RUNNING_AT_KERNEL
+                at_kernel = rule is Cancellation.RUNNING_AT_KERNEL
                 if server.stop(self._timeline.now, at_kernel=at_kernel):
                     self._schedule_finish(server)
 
     def _must_yield(self, resource: Resource) -> bool:
-        """Whether another member of its exclusive group is active or comes first."""
+        """Whether another member of its exclusive group is active or comes first, even if a section holds that up."""
         return resource.group >= 0 and any(
             other.is_serving() or (other.is_ready() and other.lowest_key() < resource.lowest_key())
             for other in self.resources
@@ -119,6 +143,10 @@ class Machine:
         now = self._timeline.now
         invariants.check_start(server, now)
         _, task = resource.waiting.pop(0)
+        if task.node.enter >= 0:
+            section = self.sections[task.node.enter]
+            section.inside.append(task.frame)
+            invariants.check_inside(section)
         task.begin(now, resource.state)
         if task.node.state != KEEP_STATE:
             resource.state = task.node.state

@@ -8,17 +8,18 @@ answer, drop, close, settle. The laws that every run must keep are checked as it
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from functools import partial
 
 from eesim.engine import invariants
-from eesim.engine.frames import Frame, Phase, Task, read_frames, read_nodes
+from eesim.engine.frames import Frame, Phase, Task, read_frames
 from eesim.engine.ledger import Ledger
 from eesim.engine.machine import Machine
-from eesim.engine.protocol import NO_MARKS, Counters
+from eesim.engine.protocol import Counters
 from eesim.engine.servers import Resource, Server
+from eesim.engine.streams import Stream, read_streams
 from eesim.engine.timeline import Happening, Timeline
 from eesim.errors import SimulationDeadlock
+from eesim.plan.check import check_sections
 from eesim.plan.plan import (
     PURE_DELAY,
     Cancellation,
@@ -40,29 +41,30 @@ class ReferenceEngine:
         What to simulate.
     log
         Whether to keep the event log.
+
+    Raises
+    ------
+    ValueError
+        If the plan has sections that cannot be kept (see `eesim.plan.check.check_sections`).
     """
 
     def __init__(self, plan: Plan, *, log: bool = False) -> None:
-        self._nodes = read_nodes(plan)
-        self._exit_need = tuple(plan.exit_need.tolist())
-        self._cancellation = Cancellation(plan.cancellation)
+        check_sections(plan)
+        self._streams = read_streams(plan)
+        # Wherever there is a choice between streams, the first of these goes first.
+        self._by_priority = sorted(self._streams, key=lambda stream: stream.priority)
+        self._n_nodes = plan.n_nodes
         self._dispatch = Dispatch(plan.dispatch)
         self._stage_full = WhenFull(plan.stage_full)
-        self._queue_full = WhenFull(plan.queue_full)
-        self._queue_capacity = int(plan.queue_capacity)
-        self._frames_in_flight = int(plan.frames_in_flight)
-        self._first_confident = bool(plan.first_confident)
 
         self._timeline = Timeline(plan.n_servers, plan.n_nodes)
-        self._ledger = Ledger(self._nodes, plan.n_resources, self._timeline, log=log)
+        nodes = tuple(node for stream in self._streams for node in stream.nodes)
+        self._ledger = Ledger(nodes, plan.n_resources, self._timeline, log=log)
         self._machine = Machine(plan, self._timeline, self._ledger, self._done)
         self._note = self._ledger.note
 
         self._drawn = 0
         self._source: deque[Frame] = deque()  # drawn, not arrived
-        self._queue: deque[Frame] = deque()  # arrived, not admitted
-        self._in_flight = 0
-        self._last_admitted: Frame | None = None
         self._ready_rows = 0
         self._delays: set[Task] = set()  # pure delays under way
         self._arrival: Happening | None = None
@@ -70,18 +72,8 @@ class ReferenceEngine:
 
     # -- the interface ---------------------------------------------------------------------------------
 
-    def feed(self, draws: Draws, *, final: bool, marks: IntArray = NO_MARKS) -> Sequence[Counters]:
+    def feed(self, draws: Draws, *, final: bool) -> None:
         """Simulate up to the arrival of the last frame in ``draws``, or to the end; see `Engine.feed`."""
-        found = []
-        begin = 0
-        for end in (marks - self._drawn).tolist():
-            self._feed(Draws(*(array[begin:end] for array in draws)), final=False)
-            found.append(self.counters())
-            begin = end
-        self._feed(Draws(*(array[begin:] for array in draws)), final=final)
-        return found
-
-    def _feed(self, draws: Draws, *, final: bool) -> None:
         frames = read_frames(draws, self._drawn)
         self._drawn += len(frames)
         self._source.extend(frames)
@@ -89,13 +81,20 @@ class ReferenceEngine:
         # What follows the last arrival depends on the next one: not even the settle may come before it.
         while (self._source or final) and self._timeline.step():
             pass
-        if self._source or (final and (self._in_flight or self._queue)):
+        in_flight = sum(stream.in_flight for stream in self._streams)
+        if self._source or (final and (in_flight or any(stream.queue for stream in self._streams))):
             blocked = [
                 (server.number, server.current.frame.number, server.current.node.number)
                 for server in self._machine.blocked()
             ]
-            raise SimulationDeadlock(self._in_flight, blocked)
+            held = [
+                (resource.number, task.frame.number, task.node.number, section.number)
+                for resource, section in self._machine.held()
+                for task in [resource.first()]
+            ]
+            raise SimulationDeadlock(in_flight, blocked, held)
         if final:
+            invariants.check_all_given_back(self._machine.sections)
             self._ledger.check_end()
 
     def take_records(self) -> IntArray:
@@ -134,55 +133,67 @@ class ReferenceEngine:
 
     def _source_may_go(self) -> bool:
         """Whether the source may make the next frame."""
-        return (
-            self._queue_full is not WhenFull.BLOCK
-            or len(self._queue) < self._queue_capacity
-            or (not self._queue and self._can_admit())
-        )
+        stream = self._streams[self._source[0].stream]
+        return not stream.holds_source or (not stream.queue and self._can_admit(stream))
 
     # -- arrival and admission ---------------------------------------------------------------------------
 
     def _arrive(self) -> None:
-        """Take in the next frame of the stream."""
+        """Take in the next frame."""
         self._arrival = None
         frame = self._source.popleft()
+        stream = self._streams[frame.stream]
         frame.arrival_ns = self._timeline.now
         self._ledger.arrived()
-        self._note(EventKind.ARRIVE, frame)
-        if not self._queue and self._can_admit():
+        self._note(EventKind.ARRIVE, frame, place=frame.stream if len(self._streams) > 1 else -1)
+        if not stream.queue and self._can_admit(stream):
             self._admit(frame)
-        elif len(self._queue) < self._queue_capacity:
-            self._queue.append(frame)
-        elif self._queue_full is WhenFull.DROP_OLDEST and self._queue:
-            self._lose(self._queue.popleft())
-            self._queue.append(frame)
+        elif len(stream.queue) < stream.queue_capacity:
+            stream.queue.append(frame)
+        elif stream.queue_full is WhenFull.DROP_OLDEST and stream.queue:
+            self._lose(stream.queue.popleft())
+            stream.queue.append(frame)
         else:
             self._lose(frame)
         self._after_event()
 
-    def _can_admit(self) -> bool:
-        """Whether a frame may enter now."""
+    def _can_admit(self, stream: Stream) -> bool:
+        """Whether a frame of ``stream`` may enter now."""
         return (
-            self._in_flight < self._frames_in_flight
-            and (self._last_admitted is None or self._last_admitted.gate_left == 0)
-            and (self._stage_full is not WhenFull.BLOCK or self._machine.has_room(self._nodes[0]))
+            stream.in_flight < stream.in_flight_limit
+            and stream.gate_is_open
+            and (self._stage_full is not WhenFull.BLOCK or self._machine.has_room(stream.nodes[0]))
         )
 
     def _admit_waiting(self) -> bool:
         """Admit waiting frames while that is possible; whether there was one."""
         admitted = False
-        while self._queue and self._can_admit():
-            self._admit(self._queue.popleft())
+        while stream := next((s for s in self._by_priority if s.queue and self._can_admit(s)), None):
+            self._admit(stream.queue.popleft())
             admitted = True
         return admitted
 
     def _admit(self, frame: Frame) -> None:
         """Let ``frame`` enter."""
+        stream = self._streams[frame.stream]
         self._note(EventKind.ADMIT, frame)
-        self._in_flight += 1
-        self._last_admitted = frame
-        frame.enter(self._nodes, len(self._exit_need))
+        stream.in_flight += 1
+        stream.last_admitted = frame
+        frame.enter(stream.nodes, stream.exits)
+        if stream.has_levels:
+            frame.last = stream.level_last
+        else:
+            frame.confident = None
+        if stream.has_levels and not stream.level_at_exit:
+            self._read_level(frame)
         self._release(frame.tasks[0])
+
+    def _read_level(self, frame: Frame) -> None:
+        """Give ``frame`` the level that its stream is at now."""
+        stream = self._streams[frame.stream]
+        if stream.read_level():
+            self._note(EventKind.LEVEL, frame, place=stream.level)
+        frame.level = stream.level
 
     # -- release -----------------------------------------------------------------------------------------
 
@@ -203,7 +214,8 @@ class ReferenceEngine:
                 return
         self._note(EventKind.READY, frame, node.number, resource.number)
         oldest_first = self._dispatch is Dispatch.OLDEST_FRAME
-        task.key = frame.number * len(self._nodes) + node.rank if oldest_first else self._ready_rows
+        number = frame.number * self._n_nodes + node.rank if oldest_first else self._ready_rows
+        task.key = (self._streams[frame.stream].priority, number)
         self._ready_rows += 1
         task.phase = Phase.WAITING
         resource.add(task)
@@ -235,6 +247,7 @@ class ReferenceEngine:
         task.end(self._timeline.now)
         self._ledger.served(task)
         self._note(kind, frame, task.node.number, -1 if server is None else server.number)
+        self._machine.give_back(task)
         frame.gate_left -= task.node.gate
         if not frame.closed:
             frame.done += 1
@@ -248,30 +261,37 @@ class ReferenceEngine:
     def _complete_exit(self, task: Task) -> None:
         """Count ``task`` towards its exit; if that has its output now, see whether the frame answers."""
         frame, exit_ = task.frame, task.node.exit
+        stream = self._streams[frame.stream]
         frame.exit_done[exit_] += 1
-        if frame.exit_done[exit_] < self._exit_need[exit_]:
+        if frame.exit_done[exit_] < stream.exit_need[exit_]:
             return
         self._note(EventKind.EXIT, frame, task.node.number, exit_)
         if frame.answer < 0:
-            answer = frame.decide(exit_, self._exit_need, first_confident=self._first_confident)
+            if stream.has_levels and stream.level_at_exit:
+                self._read_level(frame)
+            answer = frame.decide(exit_, stream.exit_need, first_confident=stream.first_confident)
             if answer >= 0:
                 self._answer(task, answer)
+            elif frame.hopeless:
+                self._lose(frame)
+                self._close(frame)
 
     def _answer(self, task: Task, exit_: int) -> None:
         """Let the frame answer from ``exit_`` at the end of ``task``."""
         frame = task.frame
-        invariants.check_answer(frame, exit_, self._exit_need[exit_])
+        stream = self._streams[frame.stream]
+        invariants.check_answer(frame, exit_, stream.exit_need[exit_])
         frame.answer = exit_
         self._note(EventKind.ANSWER, frame, task.node.number, exit_)
         self._ledger.answered(frame, task)
-        if self._cancellation is not Cancellation.NONE:
+        if stream.cancellation is not Cancellation.NONE:
             self._close(frame)
 
     def _release_successors(self, task: Task, server: Server | None) -> None:
         """Release what misses nothing any more; a full resource may hold it back and so block ``server``."""
         held_back = False
         for number in task.node.successors:
-            successor = task.frame.tasks[number]
+            successor = task.frame.task(number)
             successor.missing -= 1
             if successor.missing:
                 continue
@@ -292,7 +312,7 @@ class ReferenceEngine:
             return
         invariants.check_leave(frame)
         frame.left = True
-        self._in_flight -= 1
+        self._streams[frame.stream].in_flight -= 1
         self._note(EventKind.LEAVE, frame)
 
     # -- drop and close ----------------------------------------------------------------------------------
@@ -335,7 +355,7 @@ class ReferenceEngine:
             changed |= self._admit_waiting()
             changed |= self._machine.dispatch()
         self._machine.retime()
-        invariants.check_settled(self._machine.resources)
+        invariants.check_settled(self._machine.resources, self._machine.sections)
         self._schedule_arrival()
 
     def _release_held_back(self) -> bool:
@@ -345,7 +365,7 @@ class ReferenceEngine:
             task = server.current
             held_back = False
             for number in task.node.successors:
-                successor = task.frame.tasks[number]
+                successor = task.frame.task(number)
                 if successor.missing or successor.phase is not Phase.PENDING:
                     continue
                 if self._machine.has_room(successor.node):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Literal, Protocol
 
 import numpy as np
 
 from eesim.base import IntArray
-from eesim.engine.protocol import Counters, Engine, Memory
+from eesim.engine.protocol import Counters, Engine
 from eesim.plan.plan import Draws, Plan
 
 EngineName = Literal["compiled", "reference"]
@@ -18,8 +18,8 @@ ENGINES: tuple[EngineName, ...] = ("compiled", "reference")
 class Watcher(Protocol):
     """What follows a run (see `eesim.metrics.observe.Observer`)."""
 
-    def snapshots(self, frames: IntArray, totals: Sequence[Counters]) -> None:
-        """So many frames have arrived; these were the totals each time."""
+    def snapshot(self, frame: int, counters: Counters) -> None:
+        """``frame`` frames have arrived."""
         ...
 
     def add(self, records: IntArray) -> None:
@@ -27,8 +27,8 @@ class Watcher(Protocol):
         ...
 
 
-def make_engine(name: EngineName, plan: Plan, *, log: bool = False, memory: Memory | None = None) -> Engine:
-    """Return an engine for ``plan``; numba is imported only for the compiled one, which alone uses ``memory``.
+def make_engine(name: EngineName, plan: Plan, *, log: bool = False) -> Engine:
+    """Return an engine for ``plan``; numba is imported only for the compiled one.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def make_engine(name: EngineName, plan: Plan, *, log: bool = False, memory: Memo
         return ReferenceEngine(plan, log=log)
     from eesim.engine.compiled import CompiledEngine
 
-    return CompiledEngine(plan, log=log, memory=memory)
+    return CompiledEngine(plan, log=log)
 
 
 def drive(
@@ -77,18 +77,25 @@ def drive(
     Counters
         Totals at the end.
     """
-    watcher.snapshots(np.zeros(1, np.int64), [engine.counters()])
-    fed = width = 0
+    watcher.snapshot(0, engine.counters())
+    fed = 0
+    width = 0
     for block in blocks:
         width = block.noise_ppm.shape[1]
-        begin, fed = fed, fed + len(block.arrival_ns)
-        marks = np.arange(begin // step * step + step, fed + 1, step, dtype=np.int64)
-        if begin < stop_at <= fed:
-            marks = np.union1d(marks, [stop_at])
-        watcher.snapshots(marks, engine.feed(block, final=False, marks=marks))
-        watcher.add(engine.take_records())
-        if progress is not None:
-            progress(fed - begin)
+        begin, size = 0, len(block.arrival_ns)
+        while begin < size:
+            limit = fed // step * step + step
+            if fed < stop_at < limit:
+                limit = stop_at
+            end = min(begin + limit - fed, size)
+            engine.feed(Draws(*(array[begin:end] for array in block)), final=False)
+            count, begin = end - begin, end
+            fed += count
+            watcher.add(engine.take_records())
+            if fed == limit:
+                watcher.snapshot(fed, engine.counters())
+            if progress is not None:
+                progress(count)
     empty = np.zeros(0, np.int64)
     engine.feed(Draws(empty, empty, np.zeros((0, width), np.int64)), final=True)
     watcher.add(engine.take_records())

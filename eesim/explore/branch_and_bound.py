@@ -41,6 +41,13 @@ SLACK = 1 - 1e-9
 """Bounds are sums of floats: a bound must beat a limit by more than rounding to count."""
 
 
+def why_unbounded(evaluator: Evaluator) -> str:
+    """Say why partial designs have no bounds; empty if they have."""
+    if evaluator.general_reasons:
+        return evaluator.general_reasons[0]
+    return "segments have clocks of their own" if any(evaluator.space.own_clocks) else ""
+
+
 class BranchAndBound(Search):
     """Minimises one objective to proven optimality, or to a known gap when the budget ends first.
 
@@ -61,11 +68,14 @@ class BranchAndBound(Search):
         names = evaluator.objective_names
         if len(names) != 1 or names[0] not in BOUNDED:
             raise ValueError(f"branch and bound minimises one of {', '.join(BOUNDED)}, not {', '.join(names)}")
+        if why_unbounded(evaluator):
+            raise ValueError(f"branch and bound has no bounds: {why_unbounded(evaluator)}")
         super().__init__(evaluator, {}, **options)
         self._seed = options["seed"]
         self._bounds = PartialBounds(evaluator)
         self._metric = OBJECTIVES[names[0]][0]
         self._limits = [limit for limit in evaluator.limits if limit.is_ceiling]
+        self._floors = [limit for limit in evaluator.limits if limit.metric == "accuracy"]
         n = len(evaluator.n_alleles)
         segments = evaluator.space.n_segments
         # What all bounds depend on first (policy, queues, exits, clocks), then the segments along the chain.
@@ -153,6 +163,9 @@ class BranchAndBound(Search):
         for limit in self._limits:
             if limit.metric in metrics:
                 good &= metrics[limit.metric] * SLACK <= limit.limit
+        for limit in self._floors:
+            if limit.metric in metrics:
+                good &= metrics[limit.metric] >= limit.limit * SLACK
         complete = (children >= 0).all(axis=1)
         good[complete] &= self.problem.is_allowed(children[complete])
         return values, good

@@ -30,14 +30,22 @@ _GATES = {"open": k.GATE_OPEN, "first_subgraph": k.GATE_FIRST, "last_subgraph": 
 def unsupported(scenario: Scenario) -> str:
     """Why candidates of a scenario cannot be lowered in compiled code; empty if they can."""
     policy = scenario.policy
+    if scenario.members:
+        return f"{len(scenario.members)} streams share the platform, and a design is of one stream: search each alone"
     if policy.send_policy != "after_segment" or policy.merge_order != "exit_first":
         return f"policy {policy.preset} sends after whole subgraphs"
     if policy.exit_order == "first_confident":
         return "exit_order first_confident reads the set of confident exits"
+    if policy.adaptive is not None:
+        return "policy.adaptive lets exits depend on how many frames are in the system"
     if isinstance(scenario.spec.stream.arrivals, ClosedLoop):
         return "arrivals are a closed loop: nothing is asked of a stream that waits for the system"
     if scenario.spec.stream.noise is not None:
         return "service times are noisy"
+    if scenario.profile.input:
+        return "the profile has an input phase"
+    if any(law.host_cycles or law.power != 1 for row in scenario.profile.laws.values() for law in row.values()):
+        return "the profile's laws depend on host clocks, or name the power of each segment"
     return ""
 
 
@@ -54,6 +62,7 @@ def candidate_tables(scenario: Scenario) -> CandidateTables:
         raise ValueError(reason)
     board, network, policy = scenario.board, scenario.network, scenario.policy
     plan = lower(scenario).plan
+    assert not len(plan.section_places), "candidates have no sections"
     charge = _CHARGES[board.transfers.charge] if scenario.spec.physics.transfers else k.CHARGE_NOTHING
     links = sorted({route.link for route in board.transfers.routes.values()}) if charge == k.CHARGE_LINK else []
     time, clock, link = _routes(scenario, links)
@@ -88,9 +97,10 @@ def candidate_tables(scenario: Scenario) -> CandidateTables:
         decide=int(policy.exit_decision == "decide"),
         blocking=int(policy.speculation == "blocking"),
         gate=_GATES[policy.frame_gate],
-        rules=np.array(
-            [stage_full, 0, plan.queue_full, 0, plan.dispatch, plan.cancellation, plan.first_confident, 0], np.int64
-        ),
+        stage_full=int(stage_full),
+        queue_full=int(plan.queue_full[0]),
+        dispatch=int(plan.dispatch),
+        cancellation=int(plan.cancellation[0]),
         stage_capacity=stage_capacity,
     )
 
@@ -109,7 +119,7 @@ def _times(scenario: Scenario) -> IntArray:
         for p, (pe, element) in enumerate(board.pes.items()):
             effect = element.host_effect
             for o, clock in enumerate(element.opps.frequencies):
-                time = scenario.profile.time_ns(board, name, pe, clock)
+                time = scenario.profile.time_ns(board, name, pe, clock, scenario.mapping.host_hz(board, pe))
                 if time is not None:
                     table[s, p, o] = time if effect is None else round(time * effect.slows_self.factor)
     return table

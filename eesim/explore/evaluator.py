@@ -1,5 +1,8 @@
 """Evaluate candidates in batches: by single frames where that is exact, else by simulating the stream.
 
+Designs that the compiled lowering does not know take the general road (`eesim.explore.general_road`); so do those that
+change a PE's clock between segments, where that takes time.
+
 One frame at a time is exact when no frame can ever meet another: every frame's last task ends before the next frame
 arrives. Then the metrics of the stream are those of the exits, weighted by their shares. All candidates see the same
 frames otherwise.
@@ -18,11 +21,14 @@ from eesim.base import FloatArray, IntArray
 from eesim.engine import candidate_runs as cr
 from eesim.engine.candidate_tables import CandidateTables
 from eesim.engine.jit import WarmOnce
-from eesim.explore.candidates import candidate_tables
+from eesim.explore.candidates import candidate_tables, unsupported
+from eesim.explore.decision_bank import Deal, DecisionBank
+from eesim.explore.general_road import GeneralRoad
 from eesim.explore.genes import Columns, Genes
+from eesim.explore.memory import MemoryLimits
 from eesim.explore.objectives import IMPOSSIBLE, OBJECTIVES, Limit, constraints_of, limits_of
 from eesim.explore.problem import Evaluations
-from eesim.explore.space import Space
+from eesim.explore.space import Space, pe_of
 from eesim.explore.stream_facts import exit_shares, least_gap_ns
 from eesim.mapping.policy import PolicyChange, resolve_policy
 from eesim.metrics.replication import QUANTILES
@@ -66,19 +72,31 @@ class Evaluator:
         constraints = constraints_of(spec, scenario.spec.requirements)
         self.limits: tuple[Limit, ...] = limits_of(constraints)
         self.objective_names: tuple[str, ...] = tuple(spec.objectives)
-        self.constraint_names = (*(limit.name for limit in self.limits), RUNS)
+        self.memory = MemoryLimits(scenario, spec)
+        self.constraint_names = (*(limit.name for limit in self.limits), *self.memory.names, RUNS)
         self.n_alleles = space.n_alleles
         self.is_allowed = space.is_allowed
         self.simulated = 0
         self.by_single_frames = 0
+        self.by_general_road = 0
         self._threads = threads or os.cpu_count() or 1
         self._deadline = constraints.deadline
-        self.tables = [self._tables_for(policy) for policy in space.genes[-1].alleles]
+        variants = [self._with(policy) for policy in space.genes[-1].alleles]
+        self.general_reasons: tuple[str, ...] = tuple(dict.fromkeys(filter(None, map(unsupported, variants))))
+        self._tables = [None if unsupported(variant) else candidate_tables(variant) for variant in variants]
+        self.tables = [tables for tables in self._tables if tables is not None]
         self.columns = Columns(space)
         self._frames(spec, scenario)
+        self._constraints, self._seed = constraints, spec.seed
+        self._general = self.general_road(len(self.arrival), self.warm)
 
-    def _tables_for(self, policy: str | PolicyChange) -> CandidateTables:
-        return candidate_tables(replace(self.space.scenario, policy=resolve_policy(policy)))
+    def general_road(self, frames: int, warm: int) -> GeneralRoad:
+        """Return the general road for the first of the frames that candidates are simulated on."""
+        options = {"frames": frames, "warm": warm, "seed": self._seed, "threads": self._threads}
+        return GeneralRoad(self.space, self._constraints, **options)
+
+    def _with(self, policy: str | PolicyChange) -> Scenario:
+        return replace(self.space.scenario, policy=resolve_policy(policy))
 
     def _frames(self, spec: ExploreSpec, scenario: Scenario) -> None:
         """Draw the frames that every candidate is simulated on."""
@@ -86,6 +104,7 @@ class Evaluator:
         blocks = list(scenario.stream.blocks(wanted, seed=spec.seed, replication=0))
         self.arrival = np.concatenate([frames.arrival_ns for frames in blocks])
         self.exits = np.concatenate([frames.exit for frames in blocks])
+        self.bank = DecisionBank(self.space, self.exits, np.concatenate([frames.sample for frames in blocks]))
         warmup = scenario.spec.run.warmup
         self.warm = min(int(warmup), wanted - 1) if isinstance(warmup, int) else 0 if warmup == "none" else wanted // 10
         self.n_exits = len(scenario.network.exit_names)
@@ -108,6 +127,8 @@ class Evaluator:
         violations = np.zeros((len(genomes), len(self.constraint_names)))
         for i, limit in enumerate(self.limits):
             violations[:, i] = limit.violation(metrics[limit.metric])
+        if self.memory.names:
+            violations[:, len(self.limits) : -1] = self.memory.violations(self.columns.genes(genomes))
         violations[:, -1] = np.where(np.isin(metrics["status"], [cr.INVALID, cr.DEADLOCKED]), IMPOSSIBLE, 0)
         return Evaluations(objectives, violations)
 
@@ -115,33 +136,45 @@ class Evaluator:
         from eesim.explore.ga_py import ga_py_fitness
 
         genes = self.space.genes[: self.space.n_segments]
-        return ga_py_fitness(["".join(g.alleles[a] for g, a in zip(genes, row, strict=False)) for row in genomes])
+        letters = [[pe_of(allele) for allele in gene.alleles] for gene in genes]
+        return ga_py_fitness(["".join(names[a] for names, a in zip(letters, row, strict=False)) for row in genomes])
 
     def metrics(self, genomes: IntArray) -> Metrics:
         """Every metric of genomes by its flat name, and ``status`` and ``exact`` (1: by single frames)."""
         parts = self.columns.genes(genomes)
         policy = genomes[:, -1]
         out = {name: np.full(len(genomes), np.nan) for name in (*METRIC_NAMES, "status", "exact")}
-        for p, tables in enumerate(self.tables):
-            rows = np.flatnonzero(policy == p)
-            if len(rows):
-                for name, values in self._metrics(tables, parts.part(rows)).items():
-                    out[name][rows] = values
+        general = self.columns.changes_clocks(parts)
+        for p, tables in enumerate(self._tables):
+            if tables is None:
+                general |= policy == p
+                continue
+            rows = np.flatnonzero((policy == p) & ~general)
+            for deal in self.bank.deals(genomes[rows], decide=bool(tables.decide)) if len(rows) else ():
+                mine = rows[deal.rows]
+                for name, values in self._metrics(tables, parts.part(mine), deal).items():
+                    out[name][mine] = values
+        if general.any():
+            self.by_general_road += int(general.sum())
+            for name, values in self._general.metrics(genomes[general], METRIC_NAMES).items():
+                out[name][general] = values
+            out["exact"][general] = 0
         return out
 
-    def _metrics(self, tables: CandidateTables, genes: Genes) -> Metrics:
-        latency, occupied, active = self._single_frames(tables, genes)
-        out = self._from_single_frames(tables, latency, active, self._answered(tables, genes))
+    def _metrics(self, tables: CandidateTables, genes: Genes, deal: Deal) -> Metrics:
+        shares = deal.shares[deal.choice]
+        latency, occupied, active = self._single_frames(tables, genes, shares)
+        out = self._from_single_frames(tables, latency, active, shares)
+        out["accuracy"] = self._accuracies(self._answered(tables, genes, shares), deal.accuracy[deal.choice])
         possible = latency[:, 0] != -1
-        taken = self.shares > 0
-        exact = (latency[:, 0] >= 0) & (occupied[:, taken].max(axis=1) <= self.gap_ns)
+        exact = (latency[:, 0] >= 0) & (np.where(shares > 0, occupied, 0).max(axis=1) <= self.gap_ns)
         out["exact"] = exact.astype(float)
         out["status"] = np.where(possible, cr.SIMULATED, cr.INVALID)
         self.by_single_frames += int(exact.sum())
         rest = possible & ~exact
         if rest.any():
             self.simulated += int(rest.sum())
-            for name, values in self._simulate(tables, genes.part(rest)).items():
+            for name, values in self._simulate(tables, genes.part(rest), deal, deal.choice[rest]).items():
                 out[name][rest] = values
         return out
 
@@ -154,10 +187,12 @@ class Evaluator:
         with ThreadPoolExecutor(self._threads) as pool:
             list(pool.map(work, slices))
 
-    def _single_frames(self, tables: CandidateTables, genes: Genes) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _single_frames(
+        self, tables: CandidateTables, genes: Genes, shares: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
         n = len(genes.pes)
         latency, occupied, active = (np.zeros((n, self.n_exits)) for _ in range(3))
-        taken = (self.shares > 0).astype(np.int64)
+        taken = (shares > 0).any(axis=0).astype(np.int64)
 
         def work(part: slice) -> None:
             memory = cr.make_memory(tables, self.n_exits, self.n_exits)
@@ -167,40 +202,40 @@ class Evaluator:
         self._over_threads(n, work)
         return latency, occupied, active
 
-    def _answered(self, tables: CandidateTables, genes: Genes) -> FloatArray:
+    def _answered(self, tables: CandidateTables, genes: Genes, shares: FloatArray) -> FloatArray:
         """Share of frames that answer at each exit: those of a disabled exit answer at the next enabled one, (n, K)."""
         enabled = genes.enabled.astype(bool) if tables.decide else np.zeros_like(genes.enabled, bool)
         enabled[:, -1] = True
         out = np.zeros(enabled.shape)
         waiting = np.zeros(len(enabled))
-        for e, share in enumerate(self.shares):
-            waiting = waiting + share
+        for e in range(self.n_exits):
+            waiting = waiting + shares[:, e]
             out[:, e] = np.where(enabled[:, e], waiting, 0)
             waiting = np.where(enabled[:, e], 0, waiting)
         return out
 
     def _from_single_frames(
-        self, tables: CandidateTables, latency: FloatArray, active: FloatArray, answered: FloatArray
+        self, tables: CandidateTables, latency: FloatArray, active: FloatArray, shares: FloatArray
     ) -> Metrics:
         """Metrics of a stream whose frames never meet."""
-        shares, period_ns = self.shares, self.gap_mean_ns
+        period_ns = self.gap_mean_ns
         order = np.argsort(latency, axis=1, kind="stable")
         ordered = np.take_along_axis(latency, order, axis=1)
-        below = np.cumsum(shares[order], axis=1)
-        out: Metrics = {"latency_ms.mean": latency @ shares / NS_PER_MS}
+        below = np.cumsum(np.take_along_axis(shares, order, axis=1), axis=1)
+        out: Metrics = {"latency_ms.mean": (latency * shares).sum(axis=1) / NS_PER_MS}
         for name, share in QUANTILES.items():
             at = np.argmax(below >= share - 1e-12, axis=1)
             out[f"latency_ms.{name}"] = np.take_along_axis(ordered, at[:, None], axis=1)[:, 0] / NS_PER_MS
-        out["latency_ms.max"] = latency[:, shares > 0].max(axis=1) / NS_PER_MS
+        out["latency_ms.max"] = np.where(shares > 0, latency, -np.inf).max(axis=1) / NS_PER_MS
         late = latency > (self._deadline if self._deadline is not None else NEVER_LATE)
-        out["deadline_miss_rate"] = late @ shares
+        out["deadline_miss_rate"] = (late * shares).sum(axis=1)
         out["drop_rate"] = np.zeros(len(latency))
         out["period_ms"] = np.full(len(latency), period_ns / NS_PER_MS)
         quiet_uw = float(tables.base_uw) + float(tables.idle_uw.sum())
-        energy_fj = quiet_uw * period_ns + active @ shares
-        return self._complete(out, energy_fj / FJ_PER_MJ, answered)
+        energy_fj = quiet_uw * period_ns + (active * shares).sum(axis=1)
+        return self._complete(out, energy_fj / FJ_PER_MJ)
 
-    def _simulate(self, tables: CandidateTables, genes: Genes) -> Metrics:
+    def _simulate(self, tables: CandidateTables, genes: Genes, deal: Deal, choice: IntArray) -> Metrics:
         n = len(genes.pes)
         raw = np.zeros((n, cr.EXIT0 + self.n_exits))
         limits = self._hopeless_limits()
@@ -208,7 +243,8 @@ class Evaluator:
 
         def work(part: slice) -> None:
             memory = cr.make_memory(tables, self.n_exits, len(self.arrival))
-            stream = (self.arrival, self.exits, self.warm, deadline, limits, max(len(self.arrival) // 8, 64))
+            frames = (self.arrival, choice[part], deal.exits, self.bank.correct)
+            stream = (*frames, self.warm, deadline, limits, max(len(self.arrival) // 8, 64))
             _run_candidates(tables, *genes.part(part), *stream, memory, raw[part])
 
         self._over_threads(n, work)
@@ -225,19 +261,24 @@ class Evaluator:
         for name, column in zip(QUANTILES, (cr.P50_NS, cr.P90_NS, cr.P95_NS, cr.P99_NS), strict=True):
             out[f"latency_ms.{name}"] = np.where(np.isfinite(answered), raw[:, column], np.nan) / NS_PER_MS
         energy = raw[:, cr.ENERGY_FJ] / FJ_PER_MJ
-        out = self._complete(out, energy / answered, raw[:, cr.EXIT0 :])
+        out = self._complete(out, energy / answered)
+        out["accuracy"] = self._accuracies(raw[:, cr.EXIT0 :], raw[:, cr.RIGHT] / answered)
         out["power_mw"] = energy * 1e9 / np.maximum(raw[:, cr.SPAN_NS], 1)
         return out
 
-    def _complete(self, out: Metrics, energy_mj: FloatArray, shares: FloatArray) -> Metrics:
+    def _accuracies(self, shares: FloatArray, counted: FloatArray) -> FloatArray:
+        """Share of right answers, (n,): counted, or from the shares of the exits that answered, or nan."""
+        if self.bank.by_sample:
+            return counted
+        return np.full(len(shares), np.nan) if self._accuracy is None else shares @ self._accuracy
+
+    def _complete(self, out: Metrics, energy_mj: FloatArray) -> Metrics:
         """Add the metrics that follow from the others."""
         period = np.where(out["period_ms"] > 0, out["period_ms"], np.nan)
         out["throughput_fps"] = 1e3 / period
         out["energy_mj_per_frame.total"] = energy_mj
         out["energy_delay_mj_ms"] = energy_mj * out["latency_ms.mean"]
         out["power_mw"] = energy_mj / period * 1e3
-        accuracy = self._accuracy
-        out["accuracy"] = np.full(len(energy_mj), np.nan) if accuracy is None else shares @ accuracy
         return out
 
     def _hopeless_limits(self) -> IntArray:
@@ -257,6 +298,11 @@ class Evaluator:
         return np.array([*pairs, 0, drops] if pairs or drops < measured else [], np.int64)
 
     @property
+    def deadline(self) -> int | None:
+        """Latency beyond which an answer is a miss, ns."""
+        return self._deadline
+
+    @property
     def decide(self) -> bool:
         """Whether exits decide, under any of the policies."""
         return any(tables.decide for tables in self.tables)
@@ -264,7 +310,7 @@ class Evaluator:
     @property
     def droppable(self) -> float:
         """Share of frames that a feasible candidate may drop."""
-        drops = any(t.rules[2] != WhenFull.BLOCK for t in self.tables) and self.columns.bounded_queue
+        drops = any(t.queue_full != WhenFull.BLOCK for t in self.tables) and self.columns.bounded_queue
         if not drops:
             return 0.0
         allowed = [limit.limit for limit in self.limits if limit.metric in ("drop_rate", "deadline_miss_rate")]

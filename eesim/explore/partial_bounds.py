@@ -7,10 +7,13 @@ plus the cheapest way to do the needed work. Vectorised over genomes; -1 marks a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from eesim.base import FloatArray, IntArray
 from eesim.engine.candidate_tables import CHARGE_NOTHING, CandidateTables
+from eesim.explore.decision_bank import Deal
 from eesim.explore.evaluator import FJ_PER_MJ, NS_PER_MS, Evaluator, Metrics
 from eesim.metrics.replication import QUANTILES
 
@@ -18,6 +21,15 @@ OPEN = -1
 FAR = 2**61
 PRICES = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0)
 """Prices of latency that the energy bound tries, relative to the typical power of a segment."""
+
+
+BOUNDED_METRICS = (
+    "latency_ms.mean",
+    *(f"latency_ms.{name}" for name in QUANTILES),
+    "latency_ms.max",
+    "energy_mj_per_frame.total",
+    "energy_delay_mj_ms",
+)
 
 
 class PartialBounds:
@@ -45,14 +57,22 @@ class PartialBounds:
         self._transfer = self._transfers(tables)
         self._path = [s for s in range(space.n_segments) if evaluator.n_exits - 1 in self._reach[s]]
         self._servers = np.bincount(tables[0].server_resource)[: space.n_pes]
-        self._shares = self._measured_shares()
+        self._shares: list[FloatArray] = []
         self._quiet_uw = float(tables[0].base_uw) + float(tables[0].idle_uw.sum())
 
-    def _measured_shares(self) -> list[FloatArray]:
-        """Exit shares that a leaf's value may rest on: the model's, and those of the simulated frames."""
-        e = self.evaluator
-        drawn = np.bincount(e.exits[e.warm :], minlength=e.n_exits) / max(len(e.exits) - e.warm, 1)
-        return [e.shares, drawn]
+    def _choices(self, genomes: IntArray) -> Iterator[tuple[IntArray, Deal]]:
+        """Genomes that share thresholds and enabled exits, and what these deal; none that leave them open.
+
+        Where exits do not come from a table of confidences, all genomes share the same exits.
+        """
+        bank = self.evaluator.bank
+        places = [*self._space.exit_and_threshold_genes, -1] if bank.by_sample else []
+        known = np.flatnonzero((genomes[:, places] >= 0).all(axis=1))
+        keys, which = np.unique(genomes[np.ix_(known, places)], axis=0, return_inverse=True)
+        for number in range(len(keys) if bank.by_sample else min(len(known), 1)):
+            rows = known[which.reshape(-1) == number] if bank.by_sample else known
+            decide = bool(self.evaluator.tables[genomes[rows[0], -1]].decide) if bank.by_sample else True
+            yield from ((rows, deal) for deal in bank.deals(genomes[rows[:1]], decide=decide))
 
     def _active_energy(self, t: CandidateTables) -> FloatArray:
         """Active energy of each segment on each PE at each clock, less the idle power it replaces, fJ, (S, P, O)."""
@@ -144,10 +164,36 @@ class PartialBounds:
             maybe, own = state[e]
             later = np.where(maybe, np.minimum(own, later), later)
             out[:, e] = later
-        return out if self.evaluator.decide else np.repeat(ends[:, -1:], n_exits, axis=1)
+        decides = np.array([bool(tables.decide) for tables in self.evaluator.tables])
+        policy = genomes[:, -1]
+        decided = decides[np.maximum(policy, 0)]
+        may_decide = np.where(policy >= 0, decided, decides.any())
+        must_decide = np.where(policy >= 0, decided, decides.all())
+        # Where no exit decides, the answer is the final classifier's, and it waits for no branch.
+        final = np.where(must_decide[:, None], np.inf, ends[:, -1:])
+        return np.minimum(np.where(may_decide[:, None], out, np.inf), final)
 
     def metrics(self, genomes: IntArray) -> Metrics:
-        """Lower bounds by flat metric name, (n,) each; metrics without a bound are missing."""
+        """Lower bounds by flat metric name, (n,) each; metrics without a bound are missing.
+
+        Where exits come from a table of confidences there is also ``accuracy``, an upper bound; genomes whose
+        thresholds or enabled exits are open have no bound (minus infinity, and an accuracy of 1).
+        """
+        out: Metrics = {name: np.full(len(genomes), -np.inf) for name in BOUNDED_METRICS}
+        if self.evaluator.bank.by_sample:
+            out["accuracy"] = np.ones(len(genomes))
+        for rows, deal in self._choices(genomes):
+            drawn, accuracy = self.evaluator.bank.drawn(deal, self.evaluator.warm)
+            # A leaf's value may rest on the model's shares or on those of the simulated frames.
+            self._shares = [deal.shares[0], drawn[0]]
+            for name, values in self._lowest(genomes[rows]).items():
+                out[name][rows] = values
+            if self.evaluator.bank.by_sample and not self.evaluator.droppable:
+                out["accuracy"][rows] = max(deal.accuracy[0], accuracy[0])
+        return out
+
+    def _lowest(self, genomes: IntArray) -> Metrics:
+        """Lower bounds of genomes that share their exits, whichever of the shares counts."""
         ends = self.exit_latencies(genomes)
         out: Metrics = {}
         for shares in self._shares:

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eesim.base import IntArray
-from eesim.explore.keys import EXACT_LIMIT, place_values
+from eesim.engine.jit import WarmOnce, kernel
+from eesim.explore.keys import EXACT_LIMIT
 
 _ROUNDS = 6
 _MIX = np.uint64(0xD6E8FEB86659FD93)
@@ -45,8 +46,7 @@ class Sampler:
         self._rng = rng
         self._size = prod(int(n) for n in n_alleles)
         self._exact = self._size < EXACT_LIMIT
-        self._half_bits = np.uint64(max(1, ((self._size - 1).bit_length() + 1) // 2))
-        self._place_values = place_values(self._n_alleles) if self._exact else np.empty(0, np.int64)
+        self._half_bits = max(1, ((self._size - 1).bit_length() + 1) // 2)
         self.key: IntArray = rng.integers(0, 1 << 62, _ROUNDS)
         self.position = 0
 
@@ -59,28 +59,44 @@ class Sampler:
         """Return the next genomes of the sequence, at most ``count``, without taking them, (n, G)."""
         if not self._exact:
             return self._rng.integers(0, self._n_alleles, (count, len(self._n_alleles)))
-        end = min(self.position + count, self._size)
-        numbers = self._permuted(np.arange(self.position, end, dtype=np.uint64)).astype(np.int64)
-        return numbers[:, None] // self._place_values % self._n_alleles
+        out = np.empty((min(count, self._size - self.position), len(self._n_alleles)), np.int64)
+        permuted = self._size, self._half_bits, self.key.view(np.uint64), self._n_alleles
+        _genomes_at(self.position, *permuted, out)
+        return out
 
     def take(self, count: int) -> None:
         """Move past ``count`` genomes."""
         self.position += count
 
-    def _permuted(self, numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-        out = self._shuffle(numbers)
-        outside = np.flatnonzero(out >= self._size)
-        while len(outside):
-            out[outside] = self._shuffle(out[outside])
-            outside = outside[out[outside] >= self._size]
-        return out
 
-    def _shuffle(self, numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-        """Permute the numbers of 2 ``half_bits`` bits."""
-        mask = (np.uint64(1) << self._half_bits) - np.uint64(1)
-        left, right = numbers >> self._half_bits, numbers & mask
-        for key in self.key.view(np.uint64):
-            mixed = (right ^ key) * _MIX
-            mixed = (mixed ^ (mixed >> _HALF)) * _MIX
-            left, right = right, left ^ ((mixed >> _HALF) & mask)
-        return (left << self._half_bits) | right
+@kernel
+def genomes_at(
+    first: int,
+    size: int,
+    half_bits: int,
+    keys: npt.NDArray[np.uint64],
+    n_alleles: IntArray,
+    out: IntArray,
+) -> None:
+    """Write genomes number ``P(first)``, ``P(first + 1)``, ... of the space into ``out``, (n, G)."""
+    half = np.uint64(half_bits)
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    for i in range(len(out)):
+        number = np.uint64(first + i)
+        outside = True
+        while outside:
+            left, right = number >> half, number & mask
+            for key in keys:
+                mixed = (right ^ key) * _MIX
+                mixed = (mixed ^ (mixed >> _HALF)) * _MIX
+                left, right = right, left ^ ((mixed >> _HALF) & mask)
+            number = (left << half) | right
+            outside = bool(number >= np.uint64(size))
+        for gene in range(out.shape[1] - 1, -1, -1):
+            alleles = np.uint64(n_alleles[gene])
+            rest = number // alleles
+            out[i, gene] = np.int64(number - rest * alleles)
+            number = rest
+
+
+_genomes_at = WarmOnce(genomes_at)

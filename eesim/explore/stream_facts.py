@@ -7,7 +7,9 @@ import numpy as np
 from eesim.base import FloatArray, IntArray
 from eesim.scenario.load import Scenario
 from eesim.workload.arrivals import Periodic
+from eesim.workload.correlated import CorrelatedExits
 from eesim.workload.exits import ExitCounts, ExitShares, FixedExit
+from eesim.workload.scenes import RegimeExits
 
 
 def exit_shares(scenario: Scenario, drawn: IntArray) -> FloatArray:
@@ -17,6 +19,10 @@ def exit_shares(scenario: Scenario, drawn: IntArray) -> FloatArray:
             return np.array(counts, np.float64) / sum(counts)
         case ExitShares(shares=shares):
             return np.array([float(share) for share in shares], np.float64)
+        case CorrelatedExits(counts=counts):
+            return np.array(counts, np.float64) / sum(counts)
+        case RegimeExits() as model:
+            return model.shares
         case FixedExit(exit=number):
             return np.asarray(np.eye(len(scenario.network.exit_names))[number - 1], np.float64)
         case _:

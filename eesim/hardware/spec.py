@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from eesim.findings import SpecError
 from eesim.hardware.names import Finding, contradictions, unknown_names
+from eesim.hardware.runtime import Runtimes
 from eesim.oneof import OneOf
 from eesim.spec import Spec
 from eesim.units import FrequencyHz, NsPerByte, OpsPerSecond, PowerUw, TimeNs, UwPerMHz, VoltageUv
@@ -179,6 +180,7 @@ class Board(Spec):
     pes: Annotated[dict[Name, ProcessingElement], Field(min_length=1, max_length=MAX_PES)]
     contention: Contention
     transfers: Transfers
+    runtimes: Runtimes = Runtimes()
     exclusive: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -25,6 +26,7 @@ class MappingSpec(Spec):
     segments: Annotated[str | tuple[str, ...] | dict[str, str], OneOf()]
     opp: dict[str, FrequencyHz] = {}
     exits: Annotated[Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)], OneOf()] = "all"
+    thresholds: Annotated[float | dict[str, float], OneOf()] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,20 @@ class Mapping:
         Clock of each PE of the board where no segment asks for another: as declared, else the highest.
     enabled_exits
         Whether each exit is enabled; the final one always is.
+    thresholds
+        Least confidence at which each early exit answers, infinite where none is given.
     """
 
     pes: tuple[str, ...]
     segment_opp_hz: tuple[int, ...]
     pe_opp_hz: MappingABC[str, int]
     enabled_exits: tuple[bool, ...]
+    thresholds: tuple[float, ...] = ()
+
+    def host_hz(self, board: Board, pe: str) -> int | None:
+        """Clock of the CPU cluster that hosts a PE's driver thread; None where the board names none."""
+        host = board.pes[pe].host
+        return None if host is None else self.pe_opp_hz[host]
 
     @property
     def order(self) -> str:
@@ -66,9 +76,10 @@ def resolve_mapping(written: MappingSpec, board: Board, network: Network) -> Map
     pes = _segment_pes(written, board, network, findings)
     pe_opp, segment_opp = _opps(written, board, network, pes, findings)
     enabled = _enabled(written, network, findings)
+    thresholds = _thresholds(written, network, findings)
     if findings:
         raise SpecError(findings)
-    return Mapping(tuple(pes), tuple(segment_opp), pe_opp, enabled)
+    return Mapping(tuple(pes), tuple(segment_opp), pe_opp, enabled, thresholds)
 
 
 def _segment_pes(written: MappingSpec, board: Board, network: Network, findings: list[Finding]) -> list[str]:
@@ -131,3 +142,16 @@ def _enabled(written: MappingSpec, network: Network, findings: list[Finding]) ->
         if name not in names:
             findings.append((("exits", i), f"network {network.name} has no exit {name!r}", suggest(name, names)))
     return (*(name in written.exits for name in names[:-1]), True)
+
+
+def _thresholds(written: MappingSpec, network: Network, findings: list[Finding]) -> tuple[float, ...]:
+    names, given = network.exit_names, written.thresholds
+    if not isinstance(given, dict):
+        return (math.inf if given is None else given,) * (len(names) - 1)
+    for name in given:
+        if name == names[-1]:
+            findings.append((("thresholds", name), "the final exit always answers: it has no threshold", ""))
+        elif name not in names:
+            message = f"network {network.name} has no exit {name!r}"
+            findings.append((("thresholds", name), message, suggest(name, names[:-1])))
+    return tuple(given.get(name, math.inf) for name in names[:-1])

@@ -53,46 +53,30 @@ def critical_paths_ns(plan: Plan) -> IntArray:
 
 def _needed(plan: Plan, shares: FloatArray) -> FloatArray:
     """Share of frames whose answer needs each node, (N,)."""
-    if not plan.first_confident:
-        # In order, a node is needed by every frame that answers at its exit or later.
-        return np.asarray(np.append(np.cumsum(shares[::-1])[::-1], 0.0)[plan.node_need], np.float64)
-    # First confident: only what leads to the exit that answers.
     needed = np.zeros(plan.n_nodes)
     source = np.repeat(np.arange(plan.n_nodes), np.diff(plan.succ_ptr))
-    for k in range(plan.n_exits):
-        leads = plan.node_exit == k
-        for _ in range(plan.n_nodes):
-            more = leads.copy()
-            np.logical_or.at(more, source, leads[plan.succ])
-            if (more == leads).all():
-                break
-            leads = more
-        needed += shares[k] * leads
+    for g in range(plan.n_streams):
+        begin, end = int(plan.stream_exit[g]), int(plan.stream_exit[g + 1])
+        nodes = slice(int(plan.stream_node[g]), int(plan.stream_node[g + 1]))
+        if not plan.first_confident[g]:
+            # In order, a node is needed by every frame that answers at its exit or later.
+            later = np.append(np.cumsum(shares[begin:end][::-1])[::-1], 0.0)
+            needed[nodes] = later[plan.node_need[nodes] - begin]
+            continue
+        # First confident: only what leads to the exit that answers.
+        for k in range(begin, end):
+            leads = plan.node_exit == k
+            for _ in range(plan.n_nodes):
+                more = leads.copy()
+                np.logical_or.at(more, source, leads[plan.succ])
+                if (more == leads).all():
+                    break
+                leads = more
+            needed += shares[k] * leads
     return needed
 
 
-class Paths(NamedTuple):
-    """What bounds are made of, whatever the stream."""
-
-    exit_latency_ns: IntArray
-    """(K,) critical path to each exit."""
-    work_ns: IntArray
-    """(N,) least service time of each node."""
-    servers: IntArray
-    """(R,) servers of each resource."""
-
-
-def paths_of(plan: Plan) -> Paths:
-    """Compute the paths of a plan, for several calls of `bounds`."""
-    ends = critical_paths_ns(plan)
-    exits = np.array([max(ends[plan.node_exit == k], default=0) for k in range(plan.n_exits)], np.int64)
-    if not plan.first_confident:
-        # In order: an exit's answer waits until every earlier exit has declined.
-        exits = np.maximum.accumulate(exits)
-    return Paths(exits, shortest_work_ns(plan), np.bincount(plan.server_resource, minlength=plan.n_resources))
-
-
-def bounds(plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0, paths: Paths | None = None) -> Bounds:
+def bounds(plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0) -> Bounds:
     """Compute the bounds of a plan.
 
     Parameters
@@ -104,12 +88,16 @@ def bounds(plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0, paths: Pa
     mean_noise
         Mean factor on service times. Paths are bounds on means only where it is 1 or more (Jensen: the mean of a
         longest path is at least the longest path of means).
-    paths
-        Of the plan, if they are known.
     """
-    exits, least_ns, servers = paths or paths_of(plan)
+    ends = critical_paths_ns(plan)
+    exits = np.array([max(ends[plan.node_exit == k], default=0) for k in range(plan.n_exits)], np.int64)
+    for g in np.flatnonzero(plan.first_confident == 0):
+        # In order: an exit's answer waits until every earlier exit has declined.
+        own = slice(int(plan.stream_exit[g]), int(plan.stream_exit[g + 1]))
+        exits[own] = np.maximum.accumulate(exits[own])
     needed = _needed(plan, shares)
-    work = least_ns * mean_noise
+    work = shortest_work_ns(plan) * mean_noise
+    servers = np.bincount(plan.server_resource, minlength=plan.n_resources)
     demand = np.zeros(plan.n_resources)
     served = plan.node_resource != PURE_DELAY
     np.add.at(demand, plan.node_resource[served], (work * needed)[served])

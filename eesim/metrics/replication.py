@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from eesim.engine import kernel_tally as k
+from eesim.base import FloatArray
+from eesim.engine.protocol import Counters
 from eesim.metrics.energy import TERMS, energy_of, per_resource, window
-from eesim.metrics.observe import Observation
-from eesim.metrics.tallies import Batches
-from eesim.metrics.tally import PARTS, Tally
+from eesim.metrics.histogram import Histogram
+from eesim.metrics.observe import PARTS, Observation, Tally
 from eesim.plan.lower import Labels
-from eesim.plan.plan import Plan
+from eesim.plan.plan import UNBOUNDED, Plan
 
 NS_PER_MS = 1e6
 NS_PER_S = 1e9
@@ -38,18 +38,25 @@ class Replication(NamedTuple):
     span_ns: int = 0
 
 
-def tally_metrics(tally: Tally, exits: Sequence[str]) -> dict[str, float]:
-    """Metrics that follow from the frames alone."""
+def tally_metrics(tally: Tally, exits: Sequence[str], levels: int = 0) -> dict[str, float]:
+    """Metrics that follow from the frames alone; ``levels`` is the number of levels above level 0."""
+    return _metrics(tally, exits, tally.by_exit, levels)
+
+
+def _metrics(tally: Tally, exits: Sequence[str], by_exit: Sequence[Histogram], levels: int) -> dict[str, float]:
     out = {"latency_ms.mean": tally.latency.mean / NS_PER_MS}
     for name, share in QUANTILES.items():
         out[f"latency_ms.{name}"] = tally.latency.quantile(share) / NS_PER_MS
     out["latency_ms.max"] = tally.latency.largest / NS_PER_MS if tally.answered else NAN
     for part in PARTS:
         out[f"parts_ms.{part}"] = tally.parts_ns[part] / tally.answered / NS_PER_MS if tally.answered else NAN
-    for name, histogram in zip(exits, tally.by_exit, strict=True):
+    for name, histogram in zip(exits, by_exit, strict=True):
         out[f"exit_share.{name}"] = histogram.n / tally.answered if tally.answered else NAN
         out[f"exit_latency_ms.{name}"] = histogram.mean / NS_PER_MS
         out[f"exit_p99_ms.{name}"] = histogram.quantile(0.99) / NS_PER_MS
+    for level in range(levels + 1 if levels else 0):
+        count = sum(n for (_, at), n in tally.taken.items() if at == level)
+        out[f"level_share.{level}"] = count / tally.answered if tally.answered else NAN
     out["deadline_miss_rate"] = tally.deadline_misses / tally.frames if tally.frames else NAN
     out["drop_rate"] = tally.dropped / tally.frames if tally.frames else NAN
     span = tally.last_answer_ns - tally.first_answer_ns
@@ -58,58 +65,8 @@ def tally_metrics(tally: Tally, exits: Sequence[str]) -> dict[str, float]:
     return out
 
 
-def batch_metrics(batches: Sequence[Tally], exits: Sequence[str]) -> dict[str, list[float]]:
-    """`tally_metrics` of those batches in which frames ended: for each metric, a number per batch."""
-    if isinstance(batches, Batches):
-        return _metrics_of_rows(batches, exits)
-    rows = [tally_metrics(tally, exits) for tally in batches if tally.frames]
-    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
-
-
-def _metrics_of_rows(batches: Batches, exits: Sequence[str]) -> dict[str, list[float]]:
-    """The same from the rows of numbers that `Batches` holds, column by column."""
-    used = [b for b, row in enumerate(batches.sums) if row[k.N_ANSWERED] + row[k.N_DROPPED]]
-    if not used:
-        return {}
-    columns = list(zip(*(batches.sums[b] for b in used), strict=True))
-    answered, dropped, missed = columns[k.N_ANSWERED], columns[k.N_DROPPED], columns[k.N_MISSED]
-
-    def per(totals: Iterable[float], counts: Iterable[int]) -> list[float]:
-        return [total / n if n else NAN for total, n in zip(totals, counts, strict=True)]
-
-    def in_ms(values: Iterable[float]) -> list[float]:
-        return [value / NS_PER_MS for value in values]
-
-    def known(values: Iterable[float], counts: Iterable[int]) -> list[float]:
-        return [value / NS_PER_MS if n else NAN for value, n in zip(values, counts, strict=True)]
-
-    latency, frames = columns[k.SUM_LATENCY], [a + d for a, d in zip(answered, dropped, strict=True)]
-    parts = [columns[k.SUM_QUEUEING], columns[k.SUM_SERVICE], columns[k.SUM_TRANSFER]]
-    parts.append(tuple(total - sum(row) for total, *row in zip(latency, *parts, strict=True)))
-    out = {"latency_ms.mean": in_ms(per(latency, answered))}
-    for q, name in enumerate(QUANTILES):
-        out[f"latency_ms.{name}"] = known([batches.quantiles[b][q] for b in used], answered)
-    out["latency_ms.max"] = known(columns[k.LARGEST], answered)
-    for part, totals in zip(PARTS, parts, strict=True):
-        out[f"parts_ms.{part}"] = in_ms(per(totals, answered))
-    for e, name in enumerate(exits):
-        counts = [batches.by_exit[b][e][0] for b in used]
-        out[f"exit_share.{name}"] = per(counts, answered)
-        out[f"exit_latency_ms.{name}"] = in_ms(per([batches.by_exit[b][e][1] for b in used], counts))
-        out[f"exit_p99_ms.{name}"] = known([batches.exit_p99[b][e] for b in used], counts)
-    out["deadline_miss_rate"] = per([m + d for m, d in zip(missed, dropped, strict=True)], frames)
-    out["drop_rate"] = per(dropped, frames)
-    gaps = [a - 1 if a > 1 else 0 for a in answered]
-    spans = [b - a for a, b in zip(columns[k.FIRST_ANSWER], columns[k.LAST_ANSWER], strict=True)]
-    out["period_ms"] = in_ms(per(spans, gaps))
-    out["throughput_fps"] = [
-        n * NS_PER_S / span if n and span > 0 else NAN for n, span in zip(gaps, spans, strict=True)
-    ]
-    return out
-
-
 def replication_metrics(
-    plan: Plan, labels: Labels, observation: Observation, accuracy: Sequence[float] | None
+    plan: Plan, labels: Labels, observation: Observation, accuracy: Sequence[FloatArray | None]
 ) -> Replication:
     """Metrics of one replication after its warm-up.
 
@@ -120,12 +77,14 @@ def replication_metrics(
     observation
         What was seen.
     accuracy
-        Share of right answers at each exit of the network; None if unknown.
+        For each stream, the share of right answers at each level and each exit of its network, (A + 1, exits); None if
+        unknown, or known answer by answer.
     """
     tally = observation.tally
-    values = tally_metrics(tally, labels.exits)
-    values["accuracy"] = _accuracy(values, labels, accuracy)
+    values = tally_metrics(tally, labels.exits, plan.n_levels)
+    values["accuracy"] = accuracy_of(tally, plan, labels, accuracy)
     spent = window(observation.begin, observation.end)
+    values |= metrics_of_streams(plan, labels, tally, spent, accuracy)
     busy = per_resource(plan, spent.busy_ns.sum(axis=1))
     wasted = per_resource(plan, spent.wasted_ns)
     servers = np.bincount(plan.server_resource, minlength=plan.n_resources)
@@ -152,11 +111,66 @@ def replication_metrics(
     )
 
 
-def _accuracy(values: dict[str, float], labels: Labels, accuracy: Sequence[float] | None) -> float:
-    """Shares of the exits that answered x accuracy there; dropped frames are not answers."""
-    if accuracy is None:
-        return NAN
-    return sum(
-        values[f"exit_share.{name}"] * float(accuracy[number - 1])
-        for name, number in zip(labels.exits, labels.exit_number, strict=True)
-    )
+def accuracy_of(tally: Tally, plan: Plan, labels: Labels, accuracy: Sequence[FloatArray | None]) -> float:
+    """Share of right answers; dropped frames are not answers.
+
+    Counted one by one where that is known, else answers at each exit and level x accuracy there.
+    """
+    stream = plan.exit_stream
+    total = sum(tally.right.values()) / tally.answered if tally.answered else 0.0
+    for (exit_, level), count in sorted(tally.taken.items()):
+        if exit_ in tally.right:
+            continue
+        table = accuracy[stream[exit_]]
+        if table is None:
+            return NAN
+        total += count / tally.answered * float(table[level, labels.exit_number[exit_] - 1])
+    return total if tally.answered else NAN
+
+
+def metrics_of_streams(
+    plan: Plan, labels: Labels, tally: Tally, spent: Counters, accuracy: Sequence[FloatArray | None]
+) -> dict[str, float]:
+    """Metrics of each stream by itself, named ``stream.NAME.``...; none where there is one without a name.
+
+    Energy is the active part that its own tasks draw: base and idle power belong to the platform.
+    """
+    out: dict[str, float] = {}
+    servers = np.bincount(plan.server_resource, minlength=plan.n_resources)
+    for g, (name, own) in enumerate(zip(labels.streams, tally.streams, strict=True)):
+        values = stream_metrics(own, plan, labels, g)
+        values["accuracy"] = accuracy_of(own, plan, labels, accuracy)
+        mine = plan.node_stream == g
+        energy = energy_of(plan, spent._replace(busy_ns=np.where(mine[:, None], spent.busy_ns, 0)))
+        active = energy.compute + energy.host + energy.transfer
+        values["active_energy_mj_per_frame"] = active / own.answered if own.answered else NAN
+        busy = per_resource(plan, np.where(mine, spent.busy_ns.sum(axis=1), 0))
+        for r, resource in enumerate(labels.resources):
+            capacity = spent.now_ns * int(servers[r])
+            values[f"utilisation.{resource}"] = busy[r] / capacity if capacity else NAN
+        out |= {f"stream.{name}.{key}": value for key, value in values.items()}
+    return out
+
+
+def stream_metrics(tally: Tally, plan: Plan, labels: Labels, number: int) -> dict[str, float]:
+    """Metrics of one stream that follow from its frames alone; its exits under their own names."""
+    begin, end = int(plan.stream_exit[number]), int(plan.stream_exit[number + 1])
+    prefix = f"{labels.streams[number]}/"
+    names = [name.removeprefix(prefix) for name in labels.exits[begin:end]]
+    return _metrics(tally, names, tally.by_exit[begin:end], levels_of(plan, number))
+
+
+def levels_of(plan: Plan, number: int) -> int:
+    """Levels above level 0 that a stream has."""
+    return int((plan.level_up[number] != UNBOUNDED).sum())
+
+
+def batch_metrics(tally: Tally, plan: Plan, labels: Labels, accuracy: Sequence[FloatArray | None]) -> dict[str, float]:
+    """Metrics of one batch of frames, those of each stream included."""
+    out = tally_metrics(tally, labels.exits, plan.n_levels)
+    out["accuracy"] = accuracy_of(tally, plan, labels, accuracy)
+    for g, own in enumerate(tally.streams):
+        prefix = f"stream.{labels.streams[g]}."
+        out |= {prefix + key: value for key, value in stream_metrics(own, plan, labels, g).items()}
+        out[f"{prefix}accuracy"] = accuracy_of(own, plan, labels, accuracy)
+    return out

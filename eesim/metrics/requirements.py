@@ -42,6 +42,7 @@ class Verdict(NamedTuple):
     """One requirement, judged on the point estimate.
 
     ``sure`` says whether the whole interval lies on the same side of the limit; None if there is no interval.
+    ``stream`` is the stream that it is a requirement of; empty for all together.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Verdict(NamedTuple):
     is_ceiling: bool
     met: bool
     sure: bool | None
+    stream: str = ""
 
     @property
     def margin(self) -> float | None:
@@ -65,15 +67,30 @@ class Verdict(NamedTuple):
         return {**self._asdict(), "margin": self.margin}
 
 
-def judge(requirements: Requirements, estimates: Mapping[str, Estimate]) -> tuple[Verdict, ...]:
-    """Judge every declared requirement. A ``deadline`` without ``deadline_miss_rate`` allows no miss."""
+def judge(
+    requirements: Requirements, estimates: Mapping[str, Estimate], prefix: str = "", stream: str = ""
+) -> tuple[Verdict, ...]:
+    """Judge every declared requirement. A ``deadline`` without ``deadline_miss_rate`` allows no miss.
+
+    Parameters
+    ----------
+    requirements
+        What is declared.
+    estimates
+        What was found, by flat name.
+    prefix
+        What stands before the names of the metrics that count.
+    stream
+        Name of the stream whose requirements they are.
+    """
     declared = {name: getattr(requirements, name) for name in RULES}
     if requirements.deadline is not None and declared["deadline_miss_rate"] is None:
         declared["deadline_miss_rate"] = 0
     return tuple(
-        _judge(name, RULES[name], float(value) / RULES[name].per_unit, estimates[RULES[name].metric])
+        _judge(name, rule, float(value) / rule.per_unit, estimates[rule.metric])._replace(stream=stream)
         for name, value in declared.items()
         if value is not None
+        for rule in [RULES[name]._replace(metric=prefix + RULES[name].metric)]
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +10,13 @@ import numpy as np
 
 from eesim.base import IntArray
 from eesim.metrics.bounds import Bounds
-from eesim.metrics.observe import PARTS
+from eesim.metrics.observe import FRAME, PARTS
 from eesim.metrics.replication import NS_PER_MS, QUANTILES, Replication
 from eesim.metrics.requirements import Verdict
-from eesim.metrics.statistics import Estimate, t_intervals, worst_of
+from eesim.metrics.statistics import Estimate, t_interval, worst_of
 from eesim.plan.lower import Lowered
 from eesim.scenario.load import Scenario
+from eesim.workload.arrivals import Superposed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ class Result:
     notes
         What the reader should know.
     records
-        Frame records of each replication, (F, 8), if they were kept.
+        Frame records of each replication, (F, 10), if they were kept.
     log
         Event log of the first replication's first frames, (L, 5), if it was kept.
     provenance
@@ -87,16 +87,9 @@ class Result:
                 name: self.estimates[f"latency_ms.{name}"].as_dict() for name in ("mean", *QUANTILES, "max")
             },
             "parts_ms": {part: self.estimates[f"parts_ms.{part}"].as_dict() for part in PARTS},
-            "exits": [
-                {
-                    "name": name,
-                    "exit": number,
-                    "share": self.value(f"exit_share.{name}"),
-                    "latency_ms": self.value(f"exit_latency_ms.{name}"),
-                    "p99_ms": self.value(f"exit_p99_ms.{name}"),
-                }
-                for name, number in zip(labels.exits, labels.exit_number, strict=True)
-            ],
+            "exits": self._exits(labels.exits, labels.exit_number),
+            "levels": self._levels(),
+            "streams": [self._stream(g) for g in range(len(labels.streams))],
             "throughput_fps": self.value("throughput_fps"),
             "period_ms": self.value("period_ms"),
             "deadline_miss_rate": self.value("deadline_miss_rate"),
@@ -121,6 +114,51 @@ class Result:
             "provenance": self.provenance,
         }
 
+    def _exits(self, names: Sequence[str], numbers: Sequence[int], prefix: str = "") -> list[dict[str, Any]]:
+        return [
+            {
+                "name": name,
+                "exit": number,
+                "share": self.value(f"{prefix}exit_share.{name}"),
+                "latency_ms": self.value(f"{prefix}exit_latency_ms.{name}"),
+                "p99_ms": self.value(f"{prefix}exit_p99_ms.{name}"),
+            }
+            for name, number in zip(names, numbers, strict=True)
+        ]
+
+    def _levels(self, prefix: str = "") -> list[float | None]:
+        """Share of the answers at each level; empty where there are no levels."""
+        names = [f"{prefix}level_share.{level}" for level in range(self.lowered.plan.n_levels + 1)]
+        return [self.value(name) for name in names if name in self.estimates]
+
+    def _stream(self, number: int) -> dict[str, Any]:
+        """One of several streams."""
+        labels, plan = self.lowered.labels, self.lowered.plan
+        name = labels.streams[number]
+        prefix = f"stream.{name}."
+        own = slice(int(plan.stream_exit[number]), int(plan.stream_exit[number + 1]))
+        member, entry = self.scenario.members[number], self.scenario.spec.streams[number]
+        latency = ("mean", *QUANTILES, "max")
+        return {
+            "name": name,
+            "network": member.network.name,
+            "mapping": member.mapping.order,
+            "priority": entry.priority,
+            "latency_ms": {key: self.estimates[f"{prefix}latency_ms.{key}"].as_dict() for key in latency},
+            "parts_ms": {part: self.estimates[f"{prefix}parts_ms.{part}"].as_dict() for part in PARTS},
+            "exits": self._exits(
+                [exit_.removeprefix(f"{name}/") for exit_ in labels.exits[own]], labels.exit_number[own], prefix
+            ),
+            "levels": self._levels(prefix),
+            "throughput_fps": self.value(f"{prefix}throughput_fps"),
+            "period_ms": self.value(f"{prefix}period_ms"),
+            "deadline_miss_rate": self.value(f"{prefix}deadline_miss_rate"),
+            "drop_rate": self.value(f"{prefix}drop_rate"),
+            "utilisation": self._group(f"{prefix}utilisation", labels.resources),
+            "active_energy_mj_per_frame": self.value(f"{prefix}active_energy_mj_per_frame"),
+            "accuracy": self.value(f"{prefix}accuracy"),
+        }
+
     def _bounds(self) -> dict[str, Any]:
         labels, found = self.lowered.labels, self.bounds
         return {
@@ -139,7 +177,8 @@ class Result:
         """One row per frame and replication, warm-up included.
 
         Columns ``frame, arrival_ns, finish_ns, exit, status`` (exit 1-based; finish and exit empty for dropped
-        frames), the parts of the latency in ns, and ``replication``.
+        frames), the parts of the latency in ns, and ``replication``; ``source`` (0-based) where several sources share
+        the stream.
 
         Raises
         ------
@@ -150,7 +189,19 @@ class Result:
             raise ValueError("this run did not keep its frames: run it with keep_frames=True")
         from eesim.metrics.tables import frame_table
 
-        return frame_table(self.records, self.lowered.labels)
+        table = frame_table(self.records, self.lowered.labels)
+        if isinstance(self.scenario.spec.stream.arrivals, Superposed):
+            table["source"] = self._sources(self.records)
+        return table
+
+    def _sources(self, records: tuple[IntArray, ...]) -> IntArray:
+        """Source of each recorded frame: drawn again, which gives the same."""
+        stream, n = self.scenario.stream, self.scenario.n_frames
+        parts = []
+        for r, record in enumerate(records):
+            owner = [block.source for block in stream.blocks(n, seed=self.seed, replication=r)]
+            parts.append(np.concatenate(owner)[record[:, FRAME]])
+        return np.concatenate(parts)
 
     def tasks(self) -> pd.DataFrame:
         """One row per service episode of the logged frames; see `eesim.metrics.tables.task_table`.
@@ -168,38 +219,34 @@ class Result:
 
 
 def combine(
-    replications: Sequence[Replication], batches: Mapping[str, Sequence[float]], confidence: float
+    replications: Sequence[Replication], batches: Sequence[dict[str, float]], confidence: float
 ) -> dict[str, Estimate]:
     """Estimate every metric over the replications.
 
     With several replications, values are their means with Student's t interval. A single one keeps its own value and
-    gets its interval from the means of its batches (nonoverlapping batch means; ``batches`` has a number per batch for
-    each metric); metrics that batches do not have get none.
+    gets its interval from the means of its batches (nonoverlapping batch means); metrics that batches do not have get
+    none.
     """
-    names = list(replications[0].values)
-    worst = {name: worst_of([r.values[name] for r in replications]) for name in names if name.endswith(".max")}
-    rest = [name for name in names if name not in worst]
-    if len(replications) > 1:
-        means = t_intervals([[r.values[name] for r in replications] for name in rest], confidence)
-    else:
-        means = _from_batches([replications[0].values[name] for name in rest], rest, batches, confidence)
-    found = dict(zip(rest, means, strict=True)) | worst
-    return {name: found[name] for name in names}
+    out: dict[str, Estimate] = {}
+    for name in replications[0].values:
+        samples = [r.values[name] for r in replications]
+        if name.endswith(".max"):
+            out[name] = worst_of(samples)
+        elif len(replications) > 1:
+            out[name] = t_interval(samples, confidence)
+        else:
+            out[name] = _from_batches(samples[0], [b[name] for b in batches if name in b], confidence)
+    return out
 
 
-def _from_batches(
-    values: Sequence[float], names: Sequence[str], batches: Mapping[str, Sequence[float]], confidence: float
-) -> list[Estimate]:
-    """Each value with the half-width that the means of its batches give it, if two or more have one."""
-    told = [i for i, name in enumerate(names) if name in batches]
-    around = dict(zip(told, t_intervals([batches[names[i]] for i in told], confidence), strict=True))
-    return [_around(value, around.get(i, Estimate(None))) for i, value in enumerate(values)]
-
-
-def _around(value: float, batches: Estimate) -> Estimate:
-    if not math.isfinite(value):
+def _from_batches(value: float, batches: Sequence[float], confidence: float) -> Estimate:
+    if not np.isfinite(value):
         return Estimate(None)
-    if batches.ci_low is None or batches.ci_high is None:
+    known = [x for x in batches if np.isfinite(x)]
+    if len(known) < 2:
         return Estimate(value)
-    half = (batches.ci_high - batches.ci_low) / 2
+    around = t_interval(known, confidence)
+    if around.ci_low is None or around.ci_high is None or around.value is None:
+        return Estimate(value)
+    half = (around.ci_high - around.ci_low) / 2
     return Estimate(value, value - half, value + half)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from eesim.base import IntArray
-from eesim.metrics.observe import ARRIVAL, EXIT, FINISH, FRAME, QUEUEING, SERVICE, STATUS, TRANSFER
+from eesim.metrics.observe import ARRIVAL, EXIT, FINISH, FRAME, LEVEL, QUEUEING, SERVICE, STATUS, STREAM, TRANSFER
 from eesim.plan.lower import Labels, Lowered
 from eesim.plan.plan import EventKind, NodeKind, Status
 
@@ -19,15 +19,16 @@ def frame_table(records: Sequence[IntArray], labels: Labels) -> pd.DataFrame:
     Parameters
     ----------
     records
-        Frame records of each replication, (F, 8).
+        Frame records of each replication, (F, 10).
     labels
-        Names of the exits.
+        Names of exits and streams.
 
     Returns
     -------
     DataFrame
-        ``frame, arrival_ns, finish_ns, exit, status, queueing_ns, service_ns, transfer_ns, contention_ns,
-        replication``; ``finish_ns`` and ``exit`` (1-based number in the network) are empty for dropped frames.
+        ``frame, arrival_ns, finish_ns, exit, status, queueing_ns, service_ns, transfer_ns, contention_ns, stream,
+        level, replication``; ``finish_ns`` and ``exit`` (1-based number in the network) are empty for dropped frames,
+        ``stream`` where there is one stream that has no name.
     """
     rows = np.concatenate(records)
     answered = rows[:, STATUS] == Status.ANSWERED
@@ -46,6 +47,8 @@ def frame_table(records: Sequence[IntArray], labels: Labels) -> pd.DataFrame:
             "service_ns": parts[:, 1],
             "transfer_ns": parts[:, 2],
             "contention_ns": contention,
+            "stream": pd.Categorical.from_codes(rows[:, STREAM], pd.Index(labels.streams or ("",), dtype="object")),
+            "level": rows[:, LEVEL],
             "replication": np.repeat(np.arange(len(records)), [len(part) for part in records]),
         }
     ).assign(

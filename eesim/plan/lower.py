@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +17,15 @@ from eesim.hardware.laws import (
 )
 from eesim.hardware.spec import Board, Route
 from eesim.mapping.policy import Policy
+from eesim.plan.chain import Missing
+from eesim.plan.chain_scenario import lower_chain, runtime_of
 from eesim.plan.graph import Node, TaskGraph, build_graph
+from eesim.plan.merge import merge_plans
 from eesim.plan.plan import (
     FULL_SPEED,
     KEEP_STATE,
     NEVER,
+    NOTHING,
     PURE_DELAY,
     UNBOUNDED,
     Cancellation,
@@ -33,6 +38,7 @@ from eesim.plan.plan import (
 )
 from eesim.scenario.load import Scenario
 from eesim.workload.arrivals import ClosedLoop
+from eesim.workload.multiplex import Multiplexed
 from eesim.workload.stream import Frames
 
 _CANCELLATION = {
@@ -63,7 +69,9 @@ class Labels:
     exits: tuple[str, ...]
     """Name of each exit that can answer."""
     exit_number: tuple[int, ...]
-    """1-based number of each exit that can answer, among the network's exits."""
+    """1-based number of each exit that can answer, among its network's exits."""
+    streams: tuple[str, ...] = ()
+    """Name of each stream; empty where there is one that has no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +81,20 @@ class Lowered:
     plan: Plan
     labels: Labels
     exit_of: IntArray
-    """Plan exit for each exit of the network."""
+    """Plan exit for each exit of the network (of each network, one after the other)."""
+    parts: tuple[Lowered, ...] = ()
+    """Each stream alone, where there are several."""
 
-    @property
-    def keeps_exits(self) -> bool:
-        """Whether the plan's exits are the network's."""
-        return bool((self.exit_of == np.arange(len(self.exit_of))).all())
-
-    def draws(self, frames: Frames) -> Draws:
+    def draws(self, frames: Frames | Multiplexed) -> Draws:
         """Translate drawn frames: network exits to the plan's, noise per segment to noise per node."""
+        if isinstance(frames, Multiplexed):
+            return self._draws_of_streams(frames)
         plan = self.plan
-        if plan.first_confident:
+        if plan.first_confident[0]:
             exits = np.zeros_like(frames.confident)
             # A frame that a disabled exit would have been confident about is so at the next enabled one.
             for network_exit, plan_exit in enumerate(self.exit_of):
                 exits |= (frames.confident >> network_exit & 1) << plan_exit
-        elif self.keeps_exits:
-            exits = frames.exit
         else:
             exits = self.exit_of[frames.exit]
         noise = np.zeros((0, plan.n_nodes), np.int64)
@@ -97,7 +102,39 @@ class Lowered:
             noise = np.ascontiguousarray(frames.noise_ppm[:, list(self.labels.node_segment)])
             noise[:, plan.node_kind == NodeKind.TRANSFER] = FULL_SPEED
             self._check_range(noise)
-        return Draws(frames.arrival_ns, exits, noise)
+        if not plan.n_levels:
+            return Draws(frames.arrival_ns, exits, noise)
+        # Without alternatives thresholds stay as they are: levels only say who is given up.
+        alternatives = frames.alternatives if frames.alternatives.size else np.tile(frames.exit, (plan.n_levels, 1)).T
+        taken = self.exit_of[np.column_stack([frames.exit, alternatives])]
+        # Who is confident at an exit is so at every later one.
+        confident = (1 << plan.n_exits) - (1 << taken)
+        return Draws(frames.arrival_ns, exits, noise, np.zeros_like(exits), confident)
+
+    def _draws_of_streams(self, frames: Multiplexed) -> Draws:
+        """Translate the frames of each stream, and put them in the order in which they arrive."""
+        plan, order = self.plan, frames.order
+        own = [part.draws(block) for part, block in zip(self.parts, frames.parts, strict=True)]
+        arrivals = np.concatenate([draws.arrival_ns for draws in own])
+        # Sets of confident exits are numbered within a stream, exits over all of them.
+        shifts = np.where(plan.first_confident, 0, plan.stream_exit[:-1])
+        exits = np.concatenate([draws.exit + shift for draws, shift in zip(own, shifts, strict=True)])
+        noise, confident = np.zeros((0, plan.n_nodes), np.int64), NOTHING
+        if any(len(draws.noise_ppm) for draws in own):
+            noise = np.full((len(order), plan.n_nodes), FULL_SPEED, np.int64)
+        if plan.n_levels:
+            confident = np.ones((len(order), plan.n_levels + 1), np.int64)
+        row = np.empty(len(order), np.int64)
+        row[order] = np.arange(len(order))
+        begin = 0
+        for g, draws in enumerate(own):
+            rows = row[begin : begin + len(draws.arrival_ns)]
+            begin += len(rows)
+            if len(draws.noise_ppm):
+                noise[rows, plan.stream_node[g] : plan.stream_node[g + 1]] = draws.noise_ppm
+            if len(draws.confident):
+                confident[rows, : draws.confident.shape[1]] = draws.confident
+        return Draws(arrivals[order], exits[order], noise, frames.stream, confident)
 
     def _check_range(self, noise_ppm: IntArray) -> None:
         """Refuse noise that makes a task longer than 64 bits of ns x ppm hold."""
@@ -109,21 +146,40 @@ class Lowered:
             raise InputError([Problem("scenario", 0, "stream.noise", message)])
 
 
-def _entrance(scenario: Scenario) -> dict[str, int]:
+def _entrance(scenario: Scenario) -> dict[str, Any]:
     """Rules of the queue of frames; a closed loop is a source that a queue without places holds back."""
     policy = scenario.policy
     in_flight = _limit(policy.frames_in_flight)
     if isinstance(scenario.spec.stream.arrivals, ClosedLoop):
         endless = in_flight == UNBOUNDED and policy.frame_gate == "open"
-        return {
+        rules = {
             "queue_capacity": 0,
             "queue_full": WhenFull.BLOCK,
             "frames_in_flight": 1 if endless else in_flight,
         }
+    else:
+        rules = {
+            "queue_capacity": _limit(policy.queue.capacity),
+            "queue_full": _WHEN_FULL[policy.queue.full],
+            "frames_in_flight": in_flight,
+        }
+    return {name: np.array([rule], np.int64) for name, rule in rules.items()}
+
+
+def _levels(policy: Policy, names: tuple[str, ...], graph: TaskGraph) -> dict[str, IntArray]:
+    """When the level of a stream rises and falls, and after which exit frames are given up at each."""
+    adaptive = policy.adaptive
+    last = [len(graph.exit_nodes) - 1] * (1 if adaptive is None else len(adaptive.above) + 1)
+    for level, name in enumerate(() if adaptive is None else adaptive.give_up_after, start=1):
+        if name is not None:
+            # What a disabled exit would have decided, the next one does.
+            last[level] = graph.exit_of[names.index(name)]
+    up = np.array([() if adaptive is None else adaptive.above], np.int64)
     return {
-        "queue_capacity": _limit(policy.queue.capacity),
-        "queue_full": _WHEN_FULL[policy.queue.full],
-        "frames_in_flight": in_flight,
+        "level_up": up,
+        "level_down": up - (adaptive.hysteresis if adaptive is not None else 0),
+        "level_last": np.array([last], np.int64),
+        "level_at_exit": np.array([adaptive is not None and adaptive.read_at == "exit"], np.int64),
     }
 
 
@@ -136,12 +192,52 @@ def lower(scenario: Scenario) -> Lowered:
 
     Every number is rounded once, here: times to ns, powers to uW, speeds to ppm.
     """
-    board, policy, mapping = scenario.board, scenario.policy, scenario.mapping
+    board = scenario.board
+    if mode := runtime_of(scenario):
+        return _lower_chain(scenario, mode)
     charge = board.transfers.charge if scenario.spec.physics.transfers else ""
-    graph = build_graph(scenario.network, mapping.pes, mapping.enabled_exits, policy, charge)
-    resources = [*board.pe_names, *_links(graph, scenario, charge)]
-    costs = _Costs(scenario, graph, resources, charge)
-    plan = _assemble(board, policy, graph, resources, costs, contention=scenario.spec.physics.contention)
+    members = scenario.streams
+    graphs = [build_graph(m.network, m.mapping.pes, m.mapping.enabled_exits, m.policy, charge) for m in members]
+    pairs = list(zip(members, graphs, strict=True))
+    links = sorted({link for member, graph in pairs for link in _links(graph, member, charge)})
+    resources = [*board.pe_names, *links]
+    clocks = _clocks(pairs, resources)
+    alone = [_lower_one(member, graph, resources, charge, clocks) for member, graph in pairs]
+    if not scenario.members:
+        return alone[0]
+    plan = merge_plans([part.plan for part in alone], [entry.priority for entry in scenario.spec.streams])
+    labels = _labels_together(scenario.names, [part.labels for part in alone])
+    exits = [part.exit_of + first for part, first in zip(alone, plan.stream_exit[:-1], strict=True)]
+    return Lowered(plan, labels, np.concatenate(exits), tuple(alone))
+
+
+def _lower_chain(scenario: Scenario, mode: str) -> Lowered:
+    """Lower a chain under a measured runtime of the board."""
+    try:
+        chain = lower_chain(scenario, mode)
+    except Missing as missing:
+        problem = scenario.document.problem(("mapping", "segments"), f"the {mode} runtime cannot run this: {missing}")
+        raise InputError([problem]) from None
+    labels = Labels(
+        nodes=chain.nodes,
+        node_segment=chain.node_segment,
+        resources=chain.resources,
+        n_pes=len(scenario.board.pes),
+        servers=chain.resources,
+        exits=(scenario.network.exit_names[-1],),
+        exit_number=(len(scenario.network.exit_names),),
+    )
+    exit_of = np.zeros(len(scenario.network.exit_names), np.int64)
+    return Lowered(chain.plan._replace(**_entrance(scenario)), labels, exit_of)
+
+
+def _lower_one(
+    scenario: Scenario, graph: TaskGraph, resources: list[str], charge: str, clocks: dict[str, list[int]]
+) -> Lowered:
+    """Lower one stream on resources, and between clocks, that it may share with others."""
+    board = scenario.board
+    costs = _Costs(scenario, graph, resources, charge, clocks)
+    plan = _assemble(board, scenario.policy, graph, resources, costs, contention=scenario.spec.physics.contention)
     labels = Labels(
         nodes=tuple(node.name for node in graph.nodes),
         node_segment=tuple(node.segment for node in graph.nodes),
@@ -156,6 +252,19 @@ def lower(scenario: Scenario) -> Lowered:
     return Lowered(plan, labels, np.array(graph.exit_of, np.int64))
 
 
+def _labels_together(names: tuple[str, ...], alone: list[Labels]) -> Labels:
+    """Name nodes and exits of several streams: ``front/b1``."""
+    pairs = list(zip(names, alone, strict=True))
+    return replace(
+        alone[0],
+        nodes=tuple(f"{name}/{node}" for name, labels in pairs for node in labels.nodes),
+        node_segment=tuple(segment for labels in alone for segment in labels.node_segment),
+        exits=tuple(f"{name}/{exit_}" for name, labels in pairs for exit_ in labels.exits),
+        exit_number=tuple(number for labels in alone for number in labels.exit_number),
+        streams=names,
+    )
+
+
 def _servers(board: Board, resources: list[str]) -> list[tuple[str, int]]:
     return [(name, board.pes[name].servers if name in board.pes else 1) for name in resources]
 
@@ -164,6 +273,19 @@ def _route(scenario: Scenario, node: Node) -> Route:
     route = scenario.board.transfers.route(scenario.mapping.pes[node.segment], node.target)
     assert route is not None, "loading a scenario checks that every tensor has a route"
     return route
+
+
+def _clocks(pairs: list[tuple[Scenario, TaskGraph]], resources: list[str]) -> dict[str, list[int]]:
+    """Clocks that each resource is ever set to, by any stream; the first is the one it starts with."""
+    declared = pairs[0][0].mapping.pe_opp_hz
+    clocks = {name: [declared.get(name, 0)] for name in resources}
+    for scenario, graph in pairs:
+        mapping = scenario.mapping
+        for segment in sorted({node.segment for node in graph.nodes if not node.is_transfer}):
+            known = clocks[mapping.pes[segment]]
+            if mapping.segment_opp_hz[segment] not in known:
+                known.append(mapping.segment_opp_hz[segment])
+    return clocks
 
 
 def _links(graph: TaskGraph, scenario: Scenario, charge: str) -> list[str]:
@@ -176,11 +298,18 @@ def _links(graph: TaskGraph, scenario: Scenario, charge: str) -> list[str]:
 class _Costs:
     """Where each node is served, how long it takes and what it draws, for every state its PE can be found in."""
 
-    def __init__(self, scenario: Scenario, graph: TaskGraph, resources: list[str], charge: str) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        graph: TaskGraph,
+        resources: list[str],
+        charge: str,
+        clocks: dict[str, list[int]],
+    ) -> None:
         self.scenario = scenario
         self.charge = charge
         self.index = {name: i for i, name in enumerate(resources)}
-        self.clocks = self._clocks(graph, resources)
+        self.clocks = clocks
         states = max(len(clocks) for clocks in self.clocks.values())
         shape = (len(graph.nodes), states)
         self.resource = np.zeros(len(graph.nodes), np.int64)
@@ -193,16 +322,6 @@ class _Costs:
                 self._transfer(i, node)
             else:
                 self._segment(i, node)
-
-    def _clocks(self, graph: TaskGraph, resources: list[str]) -> dict[str, list[int]]:
-        """Clocks that each resource is ever set to; the first is the one it starts with."""
-        mapping = self.scenario.mapping
-        clocks = {name: [mapping.pe_opp_hz.get(name, 0)] for name in resources}
-        for segment in sorted({node.segment for node in graph.nodes if not node.is_transfer}):
-            known = clocks[mapping.pes[segment]]
-            if mapping.segment_opp_hz[segment] not in known:
-                known.append(mapping.segment_opp_hz[segment])
-        return clocks
 
     def _active_uw(self, pe: str, clock: int) -> int:
         return next(opp.active_power for opp in self.scenario.board.pes[pe].opps.table if opp.frequency == clock)
@@ -230,13 +349,20 @@ class _Costs:
             if not scenario.spec.physics.dvfs_delay or found == wanted:
                 delay = 0
             time = times[wanted] if delay == 0 else time_across_change_ns(times[found], times[wanted], delay)
-            powers = self._active_uw(pe, clocks[found]), self._active_uw(pe, clocks[wanted])
+            powers = self._drawn_uw(name, pe, clocks[found]), self._drawn_uw(name, pe, clocks[wanted])
             self.work_ns[i, v] = time
             self.power_uw[i, v] = power_across_change_uw(*powers, delay, time)
 
+    def _drawn_uw(self, segment: str, pe: str, clock: int) -> int:
+        """Active power of a PE at a clock while it runs a segment."""
+        return round(self._active_uw(pe, clock) * self.scenario.profile.power_ratio(segment, pe))
+
     def _time_ns(self, segment: str, pe: str, clock: int) -> int:
-        time = self.scenario.profile.time_ns(self.scenario.board, segment, pe, clock)
+        host_hz = self.scenario.mapping.host_hz(self.scenario.board, pe)
+        time = self.scenario.profile.time_ns(self.scenario.board, segment, pe, clock, host_hz)
         assert time is not None, "loading a scenario checks that every segment has a time"
+        if segment == self.scenario.network.segments[0].name:
+            time += self.scenario.profile.input_ns(pe, clock, host_hz)
         effect = self.scenario.board.pes[pe].host_effect
         return time if effect is None else round(time * effect.slows_self.factor)
 
@@ -287,6 +413,8 @@ def _assemble(
         node_state=costs.state,
         node_work_ns=costs.work_ns,
         node_kernels=np.array([_kernels(costs.scenario, node) for node in nodes], np.int64),
+        node_enter=np.full(len(nodes), -1, np.int64),
+        node_leave=np.full(len(nodes), -1, np.int64),
         succ_ptr=np.cumsum([0, *map(len, followers)]).astype(np.int64),
         succ=np.array([j for row in followers for j in row], np.int64),
         exit_need=np.array([len(members) for members in graph.exit_nodes], np.int64),
@@ -300,11 +428,16 @@ def _assemble(
             np.concatenate([speed, np.full((len(speed), n_links), FULL_SPEED, np.int64)], axis=1)
         ),
         stage_capacity=np.full(len(resources), capacity, np.int64),
+        section_places=np.zeros(0, np.int64),
         stage_full=_WHEN_FULL[policy.stage_queue.full],
-        **_entrance(costs.scenario),
         dispatch=_DISPATCH[policy.dispatch],
-        cancellation=_CANCELLATION[policy.cancellation, policy.abort_at],
-        first_confident=int(policy.exit_order == "first_confident"),
+        stream_node=np.array([0, len(nodes)], np.int64),
+        stream_exit=np.array([0, len(graph.exit_nodes)], np.int64),
+        stream_priority=np.zeros(1, np.int64),
+        **_entrance(costs.scenario),
+        cancellation=np.array([_CANCELLATION[policy.cancellation, policy.abort_at]], np.int64),
+        first_confident=np.array([policy.exit_order == "first_confident"], np.int64),
+        **_levels(policy, costs.scenario.network.exit_names, graph),
         node_power_uw=costs.power_uw,
         node_host_uw=costs.host_uw,
         resource_idle_uw=np.array([pe.idle_power.value for pe in board.pes.values()] + [0] * n_links, np.int64),

@@ -22,6 +22,7 @@ __all__ = [
     "KEEP_STATE",
     "LOG_COLUMNS",
     "NEVER",
+    "NOTHING",
     "PURE_DELAY",
     "RECORD_COLUMNS",
     "UNBOUNDED",
@@ -47,6 +48,10 @@ PURE_DELAY = -1
 
 KEEP_STATE = -1
 """`Plan.node_state` of a task that leaves its processing element in the state it found."""
+
+
+NOTHING: IntArray = np.zeros(0, np.int64)
+"""What stands for columns that a plan does not need."""
 
 
 class NodeKind(IntEnum):
@@ -81,27 +86,38 @@ class Dispatch(IntEnum):
 
 
 class Plan(NamedTuple):
-    """One frame's task graph, the resources that serve it and the rules between them.
+    """The task graph of one frame of each stream, the resources that serve them and the rules between them.
 
-    Sizes: ``N`` nodes, ``E`` edges, ``K`` exits, ``R`` resources (processing elements first, then links),
-    ``S`` servers, ``V`` states of a processing element (its operating points in use), ``M`` busy masks.
-    Every array is C-contiguous int64.
+    Sizes: ``G`` streams, ``N`` nodes, ``E`` edges and ``K`` exits of all streams together, ``R`` resources (processing
+    elements first, then links), ``S`` servers, ``V`` states of a processing element (its operating points in use),
+    ``M`` busy masks, ``A`` levels above level 0, ``Z`` sections. Every array is C-contiguous int64.
+
+    A *section* is a part of the task graph that a limited number of frames may be in: a frame takes a place when the
+    section's enter node starts and gives it back when its leave node is done. A stream either has one enter node and
+    one leave node of a section, the first of which precedes or is the second, or none of both; streams may share
+    sections. Sections need that every frame that enters also leaves: the ``cancellation`` of their streams is NONE, and
+    no stage queue drops. What enters is not a pure delay, which nothing could hold back. `eesim.plan.check` checks it.
     """
 
-    # -- the task graph of one frame ------------------------------------------------------------------
+    # -- the task graphs, one stream's after the other -------------------------------------------------
+    stream_node: IntArray
+    """(G + 1,) nodes of stream g are ``stream_node[g]`` to ``stream_node[g + 1] - 1``; the first is its root."""
+    stream_exit: IntArray
+    """(G + 1,) exits of stream g are ``stream_exit[g]`` to ``stream_exit[g + 1] - 1``."""
     node_kind: IntArray
     """(N,) `NodeKind`."""
     node_resource: IntArray
     """(N,) the resource that serves the node, or `PURE_DELAY`."""
     node_rank: IntArray
-    """(N,) place of the node in the dispatch order within a frame; a permutation of 0..N-1."""
+    """(N,) place of the node in the dispatch order within a frame; a permutation of 0..N-1, also of each stream's
+    own numbers."""
     node_missing: IntArray
-    """(N,) number of predecessors; node 0 is the only one with none."""
+    """(N,) number of predecessors; the root of each stream is the only one of its nodes with none."""
     node_exit: IntArray
     """(N,) exit whose output the node completes, or -1."""
     node_need: IntArray
-    """(N,) lowest exit whose answer needs this node, K if none does; work on it is wasted for frames that answer
-    earlier."""
+    """(N,) lowest exit whose answer needs this node, the exit after its stream's last if none does; work on it is
+    wasted for frames that answer earlier."""
     node_gate: IntArray
     """(N,) 1 if the next frame may enter only after this node is done or cancelled."""
     node_state: IntArray
@@ -110,6 +126,10 @@ class Plan(NamedTuple):
     """(N, V) service time at full speed when the processing element is found in state v, ns."""
     node_kernels: IntArray
     """(N,) number of equal kernels that the node consists of (>= 1): where a running task can be stopped."""
+    node_enter: IntArray
+    """(N,) section whose place the node takes when it starts, or -1."""
+    node_leave: IntArray
+    """(N,) section whose place the frame gives back when the node is done, or -1."""
     succ_ptr: IntArray
     """(N + 1,) successors of node n are ``succ[succ_ptr[n]:succ_ptr[n + 1]]``."""
     succ: IntArray
@@ -129,21 +149,35 @@ class Plan(NamedTuple):
     """(M, R) speed of each resource for each busy mask, ppm of full speed."""
     stage_capacity: IntArray
     """(R,) tasks that may wait for the resource, `UNBOUNDED` if there is no limit."""
+    section_places: IntArray
+    """(Z,) places of each section, at least one; Z = 0 where there is none."""
     # -- rules ----------------------------------------------------------------------------------------
     stage_full: int
     """`WhenFull` of the queues in front of the resources."""
-    queue_capacity: int
-    """Frames that may wait to be admitted."""
-    queue_full: int
-    """`WhenFull` of the queue of frames."""
-    frames_in_flight: int
-    """Frames that may be admitted and not yet finished."""
     dispatch: int
     """`Dispatch` discipline."""
-    cancellation: int
-    """`Cancellation` rule."""
-    first_confident: int
-    """0: exits answer in order; 1: the first confident exit to finish answers."""
+    # -- rules of each stream -------------------------------------------------------------------------
+    stream_priority: IntArray
+    """(G,) a stream with a lower number goes first, wherever there is a choice; equal ones are equal."""
+    queue_capacity: IntArray
+    """(G,) frames that may wait to be admitted."""
+    queue_full: IntArray
+    """(G,) `WhenFull` of the queue of frames."""
+    frames_in_flight: IntArray
+    """(G,) frames that may be admitted and not yet finished."""
+    cancellation: IntArray
+    """(G,) `Cancellation` rule."""
+    first_confident: IntArray
+    """(G,) 0: exits answer in order; 1: the first confident exit to finish answers."""
+    level_up: IntArray
+    """(G, A) the level rises from a to a + 1 if more frames than this are in the system; `UNBOUNDED`: never."""
+    level_down: IntArray
+    """(G, A) the level falls from a + 1 to a if no more frames than this are in the system; at most ``level_up``."""
+    level_last: IntArray
+    """(G, A + 1) at this level, a frame that declines this exit (numbered over all streams) is dropped; for none, the
+    stream's last exit, which no frame declines."""
+    level_at_exit: IntArray
+    """(G,) 1: a frame's level is read at every decision of an exit; 0: once, when it is admitted."""
     # -- power (no engine reads it; energy is service time x power) -------------------------------------
     node_power_uw: IntArray
     """(N, V) mean active power of the node's own resource above its idle power, found in state v."""
@@ -155,8 +189,28 @@ class Plan(NamedTuple):
     """Power of the board that does nothing."""
 
     @property
+    def n_streams(self) -> int:
+        """Number of streams."""
+        return len(self.stream_priority)
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels above level 0 that any stream has."""
+        return int(self.level_up.shape[1])
+
+    @property
+    def node_stream(self) -> IntArray:
+        """(N,) stream of each node."""
+        return np.repeat(np.arange(self.n_streams), np.diff(self.stream_node))
+
+    @property
+    def exit_stream(self) -> IntArray:
+        """(K,) stream of each exit."""
+        return np.repeat(np.arange(self.n_streams), np.diff(self.stream_exit))
+
+    @property
     def n_nodes(self) -> int:
-        """Number of nodes in a frame's task graph."""
+        """Number of nodes in all task graphs."""
         return len(self.node_kind)
 
     @property
@@ -181,15 +235,20 @@ class Plan(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """A block of consecutive frames of the stream, drawn before the engine runs."""
+    """A block of consecutive frames of all streams, drawn before the engine runs."""
 
     arrival_ns: IntArray
     """(F,) instant at which each frame arrives; never decreasing."""
     exit: IntArray
-    """(F,) index of the exit that each frame would take, or, where ``first_confident``, the bit mask of
-    the exits that are confident about it (the last exit's bit is always set)."""
+    """(F,) the exit that each frame would take, or, where ``first_confident``, the bit mask of the exits that are
+    confident about it (bit 0 is its stream's first exit; the last exit's bit is always set)."""
     noise_ppm: IntArray
     """(F, N) factor on each node's work in ppm, or (0, N) for none."""
+    stream: IntArray = NOTHING
+    """(F,) stream of each frame; may be empty where there is one stream."""
+    confident: IntArray = NOTHING
+    """(F, A + 1) bit mask of the exits that are confident at each level, as above; may be empty where no stream has
+    levels. Streams that have none ignore it."""
 
 
 class Status(IntEnum):
@@ -215,12 +274,13 @@ class EventKind(IntEnum):
     BLOCK = 10
     UNBLOCK = 11
     LEAVE = 12
+    LEVEL = 13
 
 
 LOG_COLUMNS = ("time_ns", "kind", "frame", "node", "place")
 """Columns of the event log, all int64."""
 
 RECORD_COLUMNS = (
-    "frame", "arrival_ns", "finish_ns", "exit", "status", "queueing_ns", "service_ns", "transfer_ns",
+    "frame", "arrival_ns", "finish_ns", "exit", "status", "queueing_ns", "service_ns", "transfer_ns", "stream", "level",
 )  # fmt: skip
 """Columns of the frame records, all int64; contention is the rest of the latency."""

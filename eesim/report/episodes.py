@@ -29,6 +29,8 @@ class Fate(NamedTuple):
     exit: int | None
     """Plan exit that answered."""
     dropped: bool
+    stream: int
+    """Number of its stream; -1 where there is one."""
 
 
 class Episode(NamedTuple):
@@ -140,7 +142,7 @@ def _fates(log: IntArray) -> dict[int, Fate]:
     fates: dict[int, Fate] = {}
     for time, kind, frame, _, place in log.tolist():
         if kind == EventKind.ARRIVE:
-            fates[frame] = Fate(time, None, None, False)
+            fates[frame] = Fate(time, None, None, False, place)
         elif kind == EventKind.ANSWER:
             fates[frame] = fates[frame]._replace(end_ns=time, exit=place)
         elif kind == EventKind.DROP:

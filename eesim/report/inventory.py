@@ -86,11 +86,13 @@ def print_network(network: Network, console: Console) -> None:
     """Print a network: segments in construction order."""
     console.print(f"[bold]{network.name}[/]: {network.title}")
     console.print(f"input {network.input:,} bytes, {_origin(network.origin)}\n", markup=False, highlight=False)
-    table = _table("segment", "fed by", "exit", "output bytes", "kernels")
+    counted = any(segment.macs is not None for segment in network.segments)
+    table = _table("segment", "fed by", "exit", "output bytes", "kernels", *(["MACs"] if counted else []))
     names = network.segment_names
     for segment, source in zip(network.segments, network.sources, strict=True):
         fed = names[source] if source >= 0 else "input"
-        table.add_row(segment.name, fed, segment.exit or "", f"{segment.output:,}", str(segment.kernels))
+        macs = [] if not counted else ["n/a" if segment.macs is None else f"{segment.macs:,}"]
+        table.add_row(segment.name, fed, segment.exit or "", f"{segment.output:,}", str(segment.kernels), *macs)
     _print(console, "Segments", table)
 
 
@@ -123,14 +125,17 @@ def scenario_data(scenario: Scenario) -> dict[str, Any]:
     found = bounds(lowered.plan, _even(len(exits)))
     return {
         "board": scenario.board.name,
-        "network": scenario.network.name,
-        "mapping": {
-            "order": scenario.mapping.order,
-            "segments": dict(zip(scenario.network.segment_names, scenario.mapping.pes, strict=True)),
-            "opp_hz": dict(scenario.mapping.pe_opp_hz),
-            "exits": list(exits),
-        },
-        "policy": scenario.policy.model_dump(),
+        **_stream_data(scenario, exits if not scenario.members else lowered.parts[0].labels.exits),
+        "streams": [
+            {
+                "name": name,
+                "priority": entry.priority,
+                **_stream_data(member, part.labels.exits),
+            }
+            for name, entry, member, part in zip(
+                scenario.names, scenario.spec.streams, scenario.members, lowered.parts, strict=True
+            )
+        ],
         "physics": scenario.spec.physics.model_dump(),
         "frames": scenario.n_frames,
         "tasks": _plan_rows(lowered),
@@ -139,6 +144,20 @@ def scenario_data(scenario: Scenario) -> dict[str, Any]:
         },
         "notes": list(scenario.notes),
         "files": dict(scenario.files),
+    }
+
+
+def _stream_data(scenario: Scenario, exits: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a stream has of its own."""
+    return {
+        "network": scenario.network.name,
+        "mapping": {
+            "order": scenario.mapping.order,
+            "segments": dict(zip(scenario.network.segment_names, scenario.mapping.pes, strict=True)),
+            "opp_hz": dict(scenario.mapping.pe_opp_hz),
+            "exits": list(exits),
+        },
+        "policy": scenario.policy.model_dump(),
     }
 
 
@@ -151,15 +170,19 @@ def _even(n: int) -> Any:
 def print_scenario(scenario: Scenario, console: Console) -> None:
     """Print a scenario as it is resolved: mapping, switches, the task graph of one frame."""
     data = scenario_data(scenario)
-    console.print(f"[bold]{data['network']}[/] on [bold]{data['board']}[/], mapping {data['mapping']['order']}")
-    used = {pe: data["mapping"]["opp_hz"][pe] for pe in dict.fromkeys(scenario.mapping.pes)}
-    console.print("clocks " + ", ".join(f"{pe} {format_frequency(clock)}" for pe, clock in used.items()))
-    switches = ", ".join(
-        f"{key} {value if not isinstance(value, dict) else value['capacity']}"
-        for key, value in data["policy"].items()
-        if key != "preset"
-    )
-    console.print(f"policy {data['policy']['preset']}: {switches}\n", highlight=False)
+    for name, member, part in zip(scenario.names or ("",), scenario.streams, data["streams"] or [data], strict=True):
+        prefix = f"{name}: " if name else ""
+        console.print(
+            f"{prefix}[bold]{part['network']}[/] on [bold]{data['board']}[/], mapping {part['mapping']['order']}"
+        )
+        used = {pe: part["mapping"]["opp_hz"][pe] for pe in dict.fromkeys(member.mapping.pes)}
+        console.print("clocks " + ", ".join(f"{pe} {format_frequency(clock)}" for pe, clock in used.items()))
+        switches = ", ".join(
+            f"{key} {value if not isinstance(value, dict) else value.get('capacity', value)}"
+            for key, value in part["policy"].items()
+            if key != "preset" and value is not None
+        )
+        console.print(f"policy {part['policy']['preset']}: {switches}\n", highlight=False)
     table = _table("task", "on", "time", "active power", "needed for", "<then")
     for row in data["tasks"]:
         table.add_row(

@@ -54,25 +54,36 @@ def _text(path: Path, text: str) -> Path:
 
 def best_yaml(exploration: Exploration, folder: Path) -> str:
     """Return the best candidate as a scenario that ``eesim run`` takes as it is, from ``folder``."""
-    scenario = exploration.space.scenario
-    data: dict[str, Any] = dict(exploration.best_document.data)
-    beside = Path(scenario.document.source).parent
-    for key in ("board", "network"):
-        name = data[key].get("extends") if isinstance(data[key], dict) else data[key]
-        moved = _moved(name, beside, folder)
-        data[key] = {**data[key], "extends": moved} if isinstance(data[key], dict) else moved
-    if "profile" in data:
-        data["profile"] = _moved(data["profile"], beside, folder)
-    for part in ("arrivals", "exits"):
-        model = data["stream"][part]
-        if "path" in model:
-            stream = {**data["stream"], part: {**model, "path": _moved(model["path"], beside, folder)}}
-            data["stream"] = stream
+    source = Path(exploration.space.scenario.document.source)
+    data = moved_document(dict(exploration.best_document.data), source.parent, folder)
     head = f"# {exploration.certificate}\n# found by {exploration.algorithm} ({exploration.why})\n"
     if not exploration.found.is_feasible:
         head += "# NOT FEASIBLE: the nearest design to the constraints\n"
     body: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
     return head + body
+
+
+def moved_document(data: dict[str, Any], beside: Path, folder: Path) -> dict[str, Any]:
+    """Rewrite the paths of a scenario's document, relative to ``beside``, so that they hold from ``folder``."""
+    for key in ("board", "network"):
+        name = data[key].get("extends") if isinstance(data[key], dict) else data[key]
+        moved = _moved(name, beside, folder)
+        data[key] = {**data[key], "extends": moved} if isinstance(data[key], dict) else moved
+    if "profile" in data:
+        data["profile"] = _moved_profile(data["profile"], beside, folder)
+    for part in ("arrivals", "exits"):
+        model = data["stream"][part]
+        if "path" in model:
+            stream = {**data["stream"], part: {**model, "path": _moved(model["path"], beside, folder)}}
+            data["stream"] = stream
+    return data
+
+
+def _moved_profile(written: str | dict[str, Any], beside: Path, folder: Path) -> str | dict[str, Any]:
+    """Likewise for the path of a profile, and of one that is changed; without a path it is the board's own."""
+    if isinstance(written, str):
+        return _moved(written, beside, folder)
+    return {**written, "extends": _moved(written["extends"], beside, folder)} if written.get("extends") else written
 
 
 def _moved(name: str, beside: Path, folder: Path) -> str:

@@ -46,7 +46,7 @@ def print_result(result: Result, console: Console) -> None:
     console
         Where to.
     """
-    sections = (_headline, _latency, _exits, _elements, _energy_and_rates, _bounds, _requirements, _notes)
+    sections = (_headline, _latency, _streams, _exits, _elements, _energy_and_rates, _bounds, _requirements, _notes)
     printed = False
     for section in sections:
         lines = section(result)
@@ -60,14 +60,18 @@ def print_result(result: Result, console: Console) -> None:
 
 def _headline(result: Result) -> list[Line]:
     scenario = result.scenario
-    lines = [heading(f"{scenario.network.name} on {scenario.board.name}")]
+    networks = dict.fromkeys(member.network.name for member in scenario.streams)
+    lines = [heading(f"{' and '.join(networks)} on {scenario.board.name}")]
     if scenario.spec.title:
         lines += paragraph("", scenario.spec.title)
-    lines += paragraph("mapping", mapping_words(scenario))
-    lines += paragraph("policy", policy_words(scenario.policy))
+    for name, member in zip(scenario.names or ("",), scenario.streams, strict=True):
+        if name:
+            lines.append(heading(f"  {name}: {member.network.name}"))
+        lines += paragraph("mapping", mapping_words(member))
+        lines += paragraph("policy", policy_words(member.policy))
+        lines += paragraph("stream", stream_words(member))
     if physics_words(scenario):
         lines += paragraph("without", physics_words(scenario))
-    lines += paragraph("stream", stream_words(scenario))
     return lines + paragraph("run", _run_words(result))
 
 
@@ -99,6 +103,27 @@ def _latency(result: Result) -> list[Line]:
 
 def _share_of(value: float | None, whole: float | None) -> str:
     return f"{100 * value / whole:.1f} %" if value is not None and whole else ""
+
+
+def _streams(result: Result) -> list[Line]:
+    """One line per stream, where there are several."""
+    found, scenario = result.estimates, result.scenario
+    rows = [["Streams", "mean latency", "", "p99", "max", "missed", "dropped", "throughput"]]
+    for name, member in zip(scenario.names, scenario.members, strict=True):
+        prefix = f"stream.{name}."
+        missed = found[f"{prefix}deadline_miss_rate"].value if member.spec.requirements.deadline is not None else None
+        rows.append(
+            [
+                f"  {shortened(name, NAME)}",
+                *measured(found[f"{prefix}latency_ms.mean"], "ms"),
+                with_unit(found[f"{prefix}latency_ms.p99"].value, "ms"),
+                with_unit(found[f"{prefix}latency_ms.max"].value, "ms"),
+                percent(missed) if missed is not None else "",
+                percent(found[f"{prefix}drop_rate"].value),
+                with_unit(found[f"{prefix}throughput_fps"].value, "fps"),
+            ]
+        )
+    return columns(rows, "<.<.....") if scenario.members else []
 
 
 def _exits(result: Result) -> list[Line]:
@@ -158,9 +183,12 @@ def _rate_rows(result: Result) -> list[list[str]]:
         ["  period", *measured(found["period_ms"], "ms")],
         ["  frames dropped", *measured(found["drop_rate"], "%", scale=100, significant=3)],
     ]
-    if result.scenario.spec.requirements.deadline is not None:
+    if any(member.spec.requirements.deadline is not None for member in result.scenario.streams):
         missed = measured(found["deadline_miss_rate"], "%", scale=100, significant=3)
         rows.append(["  deadline missed", *missed])
+    for level in range(1, result.lowered.plan.n_levels + 1):
+        share = measured(found[f"level_share.{level}"], "%", scale=100, significant=3)
+        rows.append([f"  answers at level {level}", *share])
     if found["accuracy"].value is not None:
         rows.append(["  accuracy", *measured(found["accuracy"], "%", scale=100)])
     return [*rows, ["  power", *measured(found["power_mw"], "mW")]]
@@ -190,7 +218,7 @@ def _requirements(result: Result) -> list[Line]:
         rows.append(
             [
                 "  met" if verdict.met else "  NOT MET",
-                verdict.name.replace("_", " "),
+                f"{verdict.stream}: {verdict.name}".removeprefix(": ").replace("_", " "),
                 shown(verdict.value),
                 f"{sign} {limit(verdict.limit, verdict.unit)}",
                 shown(verdict.margin),

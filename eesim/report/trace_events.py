@@ -143,8 +143,22 @@ def counters(result: Result) -> Iterator[Event]:
             steps[f"waiting for {labels.resources[server_resource[place]]}"][time] -= 1
         elif kind in (EventKind.ADMIT, EventKind.LEAVE):
             steps["frames in flight"][time] += 1 if kind == EventKind.ADMIT else -1
+    yield from _levels(result)
     for name, changes in steps.items():
         yield from _staircase(name, "frames" if name == "frames in flight" else "tasks", changes)
+
+
+def _levels(result: Result) -> Iterator[Event]:
+    """Yield the level of each stream that has levels, whenever it changes."""
+    labels, plan = result.lowered.labels, result.lowered.plan
+    assert result.log is not None, "the story was told from it"
+    streams: dict[int, int] = {}
+    for time, kind, frame, _, place in result.log.tolist():
+        if kind == EventKind.ARRIVE:
+            streams[frame] = max(place, 0)
+        elif kind == EventKind.LEVEL:
+            name = f"level of {labels.streams[streams[frame]]}" if plan.n_streams > 1 else "level"
+            yield {"ph": "C", "name": name, "pid": PLATFORM, "ts": microseconds(time), "args": {"level": place}}
 
 
 def _staircase(name: str, unit: str, changes: Mapping[int, int]) -> Iterator[Event]:
@@ -169,7 +183,8 @@ def frame_events(result: Result, story: Story) -> Iterator[Event]:
         if slot not in named:
             named.add(slot)
             yield {"ph": "n", "name": f"slot {slot + 1}", **common, "ts": 0.0}
-        name = f"frame {frame}: {_ending(fate, result.lowered.labels)}"
+        of = f" ({result.lowered.labels.streams[fate.stream]})" if fate.stream >= 0 else ""
+        name = f"frame {frame}{of}: {_ending(fate, result.lowered.labels)}"
         yield {"ph": "b", "name": name, **common, "ts": microseconds(start), "args": _frame_args(result, frame, fate)}
         for time, what in steps.get(frame, ()):
             if time <= end:
@@ -198,6 +213,8 @@ def _steps_of_frames(result: Result) -> dict[int, list[tuple[int, str]]]:
 
 def _frame_args(result: Result, frame: int, fate: Fate) -> Event:
     args: Event = {"frame": frame, "status": "dropped" if fate.dropped else "answered"}
+    if fate.stream >= 0:
+        args["stream"] = result.lowered.labels.streams[fate.stream]
     if fate.end_ns is None:
         return args | {"status": "no answer yet"}
     if fate.exit is not None:

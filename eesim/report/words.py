@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from eesim.mapping.policy import Policy, Queue, resolve_policy
+from eesim.mapping.policy import Adaptive, Policy, Queue, resolve_policy
 from eesim.metrics.statistics import Estimate
 from eesim.report.numbers import duration, measured, number
 from eesim.scenario.load import Scenario
 from eesim.units import format_frequency, format_rate
-from eesim.workload.arrivals import ArrivalTrace, ClosedLoop, Periodic, Poisson
-from eesim.workload.exits import ExitCounts, ExitShares, ExitTrace, FixedExit
+from eesim.workload.arrivals import AnyArrivals, ArrivalTrace, ClosedLoop, Periodic, Poisson, Superposed, mean_rate
+from eesim.workload.bursts import Mmpp, OnOff
+from eesim.workload.confidences import ExitConfidences
+from eesim.workload.correlated import CorrelatedExits
+from eesim.workload.exits import AnyExits, ExitCounts, ExitShares, ExitTrace, FixedExit
+from eesim.workload.scenes import RegimeExits, ScheduledExits
+from eesim.workload.schedules import RateSchedule
 from eesim.workload.stream import Exponential, Lognormal
 
 NS_PER_S = 1_000_000_000
@@ -39,6 +44,10 @@ def mapping_words(scenario: Scenario) -> str:
     if not all(mapping.enabled_exits):
         names = zip(scenario.network.exit_names, mapping.enabled_exits, strict=True)
         text += f"; exits in use: {', '.join(name for name, on in names if on)}"
+    if isinstance(scenario.spec.stream.exits, ExitConfidences):
+        used_exits = zip(scenario.network.exit_names, mapping.thresholds, mapping.enabled_exits, strict=False)
+        listed = [f"{name} {threshold:.6g}" for name, threshold, on in used_exits if on]
+        text += f"; thresholds: {', '.join(listed)}" if listed else ""
     return text
 
 
@@ -46,17 +55,24 @@ def policy_words(policy: Policy) -> str:
     """Name of the preset, and the switches that differ from it: ``cooperative, but cancellation: none``."""
     preset = resolve_policy(policy.preset)
     changed = [
-        f"{name.replace('_', ' ')}: {_switch(getattr(policy, name))}"
+        f"{name.replace('_', ' ')}: {switch_words(getattr(policy, name))}"
         for name in Policy.model_fields
         if getattr(policy, name) != getattr(preset, name)
     ]
     return policy.preset if not changed else f"{policy.preset}, but {', '.join(changed)}"
 
 
-def _switch(value: object) -> str:
+def switch_words(value: object) -> str:
+    """Value of a policy switch."""
     if isinstance(value, Queue):
         return f"{value.capacity}, {value.full.replace('_', ' ')} when full"
-    return str(value).replace("_", " ")
+    if isinstance(value, Adaptive):
+        limits = " and ".join(map(str, value.above))
+        fall = f", hysteresis {value.hysteresis}" if value.hysteresis else ""
+        lost = " and ".join(name or "none" for name in value.give_up_after)
+        dropped = f", given up after {lost}" if lost else ""
+        return f"above {limits} frames in the system{fall}, read at each {value.read_at}{dropped}"
+    return "off" if value is None else str(value).replace("_", " ")
 
 
 def physics_words(scenario: Scenario) -> str:
@@ -77,7 +93,7 @@ def stream_words(scenario: Scenario) -> str:
     return "; ".join(parts)
 
 
-def _arrivals(model: Periodic | Poisson | ClosedLoop | ArrivalTrace) -> str:
+def _arrivals(model: AnyArrivals) -> str:
     match model:
         case Periodic():
             rate = model.exact_rate
@@ -89,9 +105,34 @@ def _arrivals(model: Periodic | Poisson | ClosedLoop | ArrivalTrace) -> str:
             return "the next frame as soon as it is let in (closed loop)"
         case ArrivalTrace():
             return f"frames as in {model.path.name}"
+        case Superposed():
+            return f"{len(model.sources)} sources in one stream: {' + '.join(map(_arrivals, model.sources))}"
+        case Mmpp() | OnOff() | RateSchedule():
+            return _changing(model)
 
 
-def _exits(model: ExitCounts | ExitShares | FixedExit | ExitTrace, scenario: Scenario) -> str:
+def _changing(model: Mmpp | OnOff | RateSchedule) -> str:
+    """Arrivals at a rate that changes."""
+    on_average = f"{format_rate(model.mean_rate)} on average"
+    at_random = "at random" if isinstance(model, Mmpp) or model.process == "poisson" else "evenly spaced"
+    match model:
+        case Mmpp():
+            states = ", ".join(
+                f"{name} {'silent' if state.rate is None else format_rate(state.rate)} for {duration(state.dwell)}"
+                for name, state in list(model.states.items())[:FEW]
+            )
+            return f"frames in bursts, {on_average} (Markov-modulated Poisson: {states})"
+        case OnOff():
+            phases = f"{duration(model.on)} on, {duration(model.off)} off"
+            phases += "" if model.phases == "fixed" else " on average"
+            return f"frames {at_random} at {format_rate(model.rate)} while on ({phases}), {on_average}"
+        case RateSchedule():
+            often = f"every {duration(model.period)}" if model.period is not None else "once"
+            ends_at = f"{on_average}" if model.period is not None else f"{format_rate(model.mean_rate)} in the end"
+            return f"frames {at_random} at a rate that follows {len(model.points)} points {often}, {ends_at}"
+
+
+def _exits(model: AnyExits, scenario: Scenario) -> str:
     match model:
         case ExitCounts():
             return f"exits dealt from {sum(model.counts):,} counted frames"
@@ -104,6 +145,23 @@ def _exits(model: ExitCounts | ExitShares | FixedExit | ExitTrace, scenario: Sce
             return f"every frame takes {scenario.network.exit_names[model.exit - 1]}"
         case ExitTrace():
             return f"exits as in {model.path.name}"
+        case ExitConfidences():
+            part = f" ({model.split})" if model.split else ""
+            order = "in its order" if model.order == "table" else "in random order"
+            return f"{len(scenario.traces.samples.correct):,} samples of {model.path.name}{part} {order}"
+        case CorrelatedExits():
+            lag_1 = model.lag_1(mean_rate(scenario.spec.stream.arrivals, scenario.traces.arrival_ns))
+            return (
+                f"exits dealt from {sum(model.counts):,} counted frames in an order of correlated difficulty "
+                f"(latent autocorrelation {lag_1:.4g} from frame to frame)"
+            )
+        case RegimeExits():
+            stay = model.switching.shares
+            listed = ", ".join(f"{name} {100 * share:.4g} %" for name, share in zip(model.regimes, stay, strict=True))
+            return f"exits drawn with the shares of a regime that switches ({shortened(listed, MANY)} of the stream)"
+        case ScheduledExits():
+            often = f"every {duration(model.period)}" if model.period is not None else "once"
+            return f"exits drawn with shares that follow {len(model.points)} points {often}"
 
 
 def certainty_words(sure: bool | None) -> str:

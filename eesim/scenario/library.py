@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from pathlib import Path
 
 from eesim.errors import InputError, Problem, suggest
@@ -17,7 +16,6 @@ def _shipped(folder: str) -> Path:
     return installed if installed.is_dir() else PACKAGE.parent / folder
 
 
-@lru_cache(maxsize=1024)
 def shown(path: Path) -> str:
     """How a result names a file: shipped ones by where they lie in the project, wherever that is installed."""
     for folder in ("hw_models", "scenarios"):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from eesim.document import Document
 from eesim.errors import InputError, Problem
@@ -18,15 +18,23 @@ from eesim.mapping.policy import PRESETS, Policy, PolicyChange, resolve_policy
 from eesim.overrides import Override, apply_overrides, parse_overrides, steps_of
 from eesim.scenario.checks import notes_of, short_traces, stream_problems, unprofiled, unroutable
 from eesim.scenario.library import find_board, find_network, shown
-from eesim.scenario.shared import NOTHING, Part, Shared
-from eesim.scenario.spec import ScenarioSpec
+from eesim.scenario.requirements import Requirements
+from eesim.scenario.spec import ProfileChange, ScenarioSpec, StreamEntries
+from eesim.scenario.streams import (
+    notes_together,
+    only,
+    problems_between,
+    problems_of_all,
+    stream_documents,
+    stream_names,
+)
 from eesim.spec import Spec, validate_document
 from eesim.wording import DataPath
-from eesim.workload.arrivals import ArrivalTrace
-from eesim.workload.exits import ExitTrace
+from eesim.workload.confidences import Decisions, ExitConfidences, decide
+from eesim.workload.multiplex import Multiplexed, multiplexed
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
-from eesim.workload.stream import Stream, Traces
+from eesim.workload.stream import Frames, Stream, Traces
 from eesim.yamldoc import load_document
 
 T = TypeVar("T")
@@ -57,6 +65,15 @@ class Scenario:
         What the user should know (inputs without effect, estimates).
     document
         The scenario's document, with positions.
+    folder
+        What relative paths in the document are relative to.
+    members
+        Where several streams share the platform, a scenario of each alone; network, profile, mapping, policy and traces
+        above are then the first one's.
+    names
+        Name of each of them.
+    number
+        Which of the streams this scenario is of.
     """
 
     spec: ScenarioSpec
@@ -70,19 +87,51 @@ class Scenario:
     files: Mapping[str, str]
     notes: tuple[str, ...]
     document: Document
+    folder: Path = Path()
+    members: tuple[Scenario, ...] = ()
+    names: tuple[str, ...] = ()
+    number: int = 0
+
+    @property
+    def streams(self) -> tuple[Scenario, ...]:
+        """A scenario of each stream: itself, if there are not several."""
+        return self.members or (self,)
 
     @property
     def stream(self) -> Stream:
-        """The stream, ready to be drawn."""
-        return Stream(self.spec.stream, self.traces, len(self.network.segments))
+        """The stream, ready to be drawn; the first one, if there are several."""
+        return Stream(self.spec.stream, self.traces, len(self.network.segments), self.number, self._decisions)
+
+    @cached_property
+    def _decisions(self) -> Decisions:
+        """What the mapping's thresholds make of the samples, where the stream has any."""
+        if not isinstance(self.spec.stream.exits, ExitConfidences):
+            return Decisions()
+        return decide(self.traces.samples, self.mapping.thresholds, self.mapping.enabled_exits)
+
+    @property
+    def trace_frames(self) -> int:
+        """Frames after which the stream ends with its (shorter) trace; 0 if it has none."""
+        return min((len(trace) for trace in (self.traces.arrival_ns, self.traces.exit) if len(trace)), default=0)
 
     @cached_property
     def n_frames(self) -> int:
-        """Frames of one replication."""
+        """Frames of one replication, of all streams together."""
         if self.spec.run.frames is not None:
             return self.spec.run.frames
-        lengths = [len(trace) for trace in (self.traces.arrival_ns, self.traces.exit) if len(trace)]
-        return min(lengths, default=DEFAULT_FRAMES)
+        lengths = [member.trace_frames for member in self.streams]
+        if not self.members:
+            # A table of confidences starts again at its end: one pass is what a stream alone takes of it.
+            lengths = [min((n for n in (*lengths, len(self.traces.samples.correct)) if n), default=0)]
+        return sum(lengths) if all(lengths) else DEFAULT_FRAMES
+
+    def blocks(self, n_frames: int, *, seed: int, replication: int) -> Iterator[Frames | Multiplexed]:
+        """Draw the first ``n_frames`` frames of one replication, of all streams together, in blocks."""
+        if not self.members:
+            return self.stream.blocks(n_frames, seed=seed, replication=replication)
+        limits = [member.trace_frames or n_frames for member in self.members]
+        streams = [member.stream for member in self.members]
+        return multiplexed(streams, limits, n_frames, seed=seed, replication=replication)
 
 
 class Collector:
@@ -115,11 +164,21 @@ def located(document: Document, prefix: DataPath, check: Callable[[], T]) -> T:
         ) from None
 
 
-_SHORT_FOR: dict[DataPath, str] = {("board",): "extends", ("network",): "extends", ("policy",): "preset"}
+_SHORT_FOR: dict[DataPath, str] = {
+    ("board",): "extends",
+    ("network",): "extends",
+    ("profile",): "extends",
+    ("policy",): "preset",
+}
+
+Read: TypeAlias = Callable[[Path], Document]
+"""Reads a file; many variants of one scenario share a reader that remembers what it has read."""
 
 
-def expand_short(path: DataPath, value: Any) -> dict[str, Any] | None:
-    """``board: NAME`` is short for ``{extends: NAME}``, ``policy: NAME`` for ``{preset: NAME}``."""
+def _expand(path: DataPath, value: Any) -> dict[str, Any] | None:
+    """``board: NAME`` is short for ``{extends: NAME}`` (so are network and profile), ``policy: NAME`` for a preset."""
+    if len(path) == 3 and path[0] == "streams":
+        path = path[2:]
     key = _SHORT_FOR.get(path)
     return {key: value} if key and isinstance(value, str) else None
 
@@ -154,12 +213,20 @@ def load(
         changes = [Override(steps_of(key), value) for key, value in overrides.items()]
     else:
         changes = parse_overrides(overrides)
-    return resolve(apply_overrides(document, changes, expand_short), beside)
+    return resolve(apply_overrides(document, changes, _expand), beside)
 
 
-def resolve(
-    document: Document, beside: Path, shared: Shared | None = None, spec: ScenarioSpec | None = None
-) -> Scenario:
+def apply_changes(document: Document, changes: Iterable[Override]) -> Document:
+    """Return a scenario's document with overrides applied; `InputError` if a path leads nowhere."""
+    return apply_overrides(document, changes, _expand)
+
+
+def changed(scenario: Scenario, changes: Iterable[Override], read: Read = load_document) -> Scenario:
+    """Return a scenario with more overrides applied; `InputError` says everything that they make wrong."""
+    return resolve(apply_changes(scenario.document, changes), scenario.folder, read)
+
+
+def resolve(document: Document, beside: Path, read: Read = load_document) -> Scenario:
     """Check a scenario document and everything that it refers to.
 
     Parameters
@@ -167,45 +234,92 @@ def resolve(
     document
         The scenario.
     beside
-        Folder that names and paths are relative to.
-    shared
-        What scenarios that were resolved before had in common with this one.
-    spec
-        What the document says, if it has been validated already.
+        What its relative paths are relative to.
+    read
+        Reads the files of board, network and profile.
 
     Raises
     ------
     InputError
         If anything is wrong, with everything that is.
     """
+    if isinstance(document.data, dict) and document.get(("streams",)):
+        return _resolve_streams(document, beside, read)
+    return _resolve_one(document, beside, read)
+
+
+def _resolve_streams(document: Document, beside: Path, read: Read) -> Scenario:
+    """Check a scenario of several streams: each as if it were alone, then all together."""
     collect = Collector()
-    shared = Shared() if shared is None else shared
-    spec = spec or collect.attempt(lambda: validate_document(ScenarioSpec, document))
-    board_file, board_part = _referenced(document, "board", find_board, beside, collect, shared)
-    network_file, network_part = _referenced(document, "network", find_network, beside, collect, shared)
-    board = collect.attempt(lambda: shared.checked(Board, board_part)) if board_part else None
-    network = collect.attempt(lambda: shared.checked(Network, network_part)) if network_part else None
+    written = document.get(("streams",))
+    section = collect.attempt(lambda: validate_document(StreamEntries, only(document, "streams")))
+    if not isinstance(written, list) or not all(isinstance(entry, dict) for entry in written):
+        collect.raise_any()
+    found = []
+    for i, part in enumerate(stream_documents(document, _expand)):
+        one = partial(_resolve_one, part, beside, read, number=i, alone=False)
+        found.append(collect.attempt(one))
+    requirements: Requirements | None = Requirements()
+    if document.get(("requirements",)) is not None:
+        requirements = collect.attempt(lambda: validate_document(Requirements, document.sub(("requirements",))))
+    names = stream_names(document)
+    collect.problems += problems_between(document, names, found)
+    members = tuple(member for member in found if member is not None)
+    if requirements is not None and len(members) == len(found):
+        frames = members[0].spec.run.frames
+        collect.problems += problems_of_all(document, requirements, members, frames)
+    collect.raise_any()
+    if section is None or requirements is None:
+        raise AssertionError("a part is missing, but nothing is wrong")
+    first = members[0]
+    own = ("network", "profile")
+    return replace(
+        first,
+        spec=first.spec.model_copy(update={"streams": section.streams, "requirements": requirements}),
+        documents={
+            "scenario": document.data,
+            "board": first.documents["board"],
+            **{f"{key}.{name}": m.documents[key] for name, m in zip(names, members, strict=True) for key in own},
+        },
+        files={
+            "scenario": document.source,
+            "board": first.files["board"],
+            **{f"{key}.{name}": m.files[key] for name, m in zip(names, members, strict=True) for key in own},
+        },
+        notes=notes_together(names, members),
+        document=document,
+        members=members,
+        names=names,
+    )
+
+
+def _resolve_one(document: Document, beside: Path, read: Read, *, number: int = 0, alone: bool = True) -> Scenario:
+    """Check a scenario of one stream; ``run.frames`` are its own only if it is ``alone``."""
+    collect = Collector()
+    spec = collect.attempt(lambda: validate_document(ScenarioSpec, document))
+    board_file, board_doc = _referenced(document, "board", find_board, beside, collect, read)
+    network_file, network_doc = _referenced(document, "network", find_network, beside, collect, read)
+    board = collect.attempt(lambda: validate_document(Board, board_doc)) if board_doc else None
+    network = collect.attempt(lambda: validate_document(Network, network_doc)) if network_doc else None
     policy = _policy(document, spec, collect)
     # A board that is wrong only in what the scenario changes still tells which PEs there are.
-    stand_in = board or (_quietly(Board, load_document(board_file)) if board_file and board_part else None)
+    stand_in = board or (_quietly(Board, read(board_file)) if board_file and board_doc else None)
     mapping = _mapping(document, spec, stand_in, network, collect)
     if spec is None or board is None or network is None or board_file is None or network_file is None:
         collect.raise_any()
         raise AssertionError("a part is missing, but nothing is wrong")
-    assert board_part is not None
-    assert network_part is not None
-    name = document.get(("profile",))
+    name = spec.profile.extends if isinstance(spec.profile, ProfileChange) else spec.profile
     profile_file = beside / name if name else board_file.parent / "profiles" / f"{network.name}.yaml"
-    profile_doc = collect.attempt(lambda: _profile_document(document, profile_file, board, network, shared))
-    profile = collect.attempt(lambda: shared.profile(profile_doc, board, network)) if profile_doc else None
+    profile_doc = collect.attempt(lambda: _profile_document(document, profile_file, board, network, read))
+    profile = collect.attempt(lambda: _profile(profile_doc, board, network)) if profile_doc else None
     collect.problems += stream_problems(document, spec, network, policy)
     if mapping is not None:
         if profile is not None:
             collect.problems += unprofiled(document, spec.mapping, board, network, profile, mapping)
         if spec.physics.transfers:
             collect.problems += unroutable(document, board, network, mapping)
-    traces = collect.attempt(lambda: _traces(spec, beside, network, policy, shared))
-    if traces is not None:
+    traces = collect.attempt(lambda: _traces(spec, beside, network, policy))
+    if traces is not None and alone:
         collect.problems += short_traces(document, spec, traces)
     collect.raise_any()
     if profile is None or mapping is None or policy is None or traces is None:
@@ -222,8 +336,8 @@ def resolve(
             key: part.data if part else {}
             for key, part in (
                 ("scenario", document),
-                ("board", board_part.document),
-                ("network", network_part.document),
+                ("board", board_doc),
+                ("network", network_doc),
                 ("profile", profile_doc),
             )
         },
@@ -233,40 +347,10 @@ def resolve(
             "network": shown(network_file),
             "profile": shown(profile_file),
         },
-        notes=notes_of(spec, profile, mapping, network, policy),
+        notes=notes_of(spec, board, profile, mapping, network, policy, traces),
         document=document,
-    )
-
-
-STREAM_SECTIONS = frozenset({"stream", "run", "requirements", "title"})
-"""Sections of a scenario on which nothing else depends than what `with_stream` does again."""
-
-
-def with_stream(like: Scenario, document: Document, spec: ScenarioSpec) -> Scenario | None:
-    """Return a scenario that differs from another in `STREAM_SECTIONS` only, for less than `resolve` takes.
-
-    Parameters
-    ----------
-    like
-        The other one.
-    document, spec
-        What the new one says.
-
-    Returns
-    -------
-    Scenario or None
-        None where `resolve` has to look: at traces, or at what is wrong.
-    """
-    has_files = isinstance(spec.stream.arrivals, ArrivalTrace) or isinstance(spec.stream.exits, ExitTrace)
-    if has_files or stream_problems(document, spec, like.network, like.policy):
-        return None
-    return replace(
-        like,
-        spec=spec,
-        document=document,
-        documents={**like.documents, "scenario": document.data},
-        traces=Traces(NOTHING, NOTHING, NOTHING),
-        notes=notes_of(spec, like.profile, like.mapping, like.network, like.policy),
+        folder=beside,
+        number=number,
     )
 
 
@@ -315,28 +399,46 @@ def _referenced(
     find: Callable[[str, Path, Problem], Path],
     beside: Path,
     collect: Collector,
-    shared: Shared,
-) -> tuple[Path | None, Part | None]:
-    """Return file and content of a board or network that is named, or named with changes."""
+    read: Read,
+) -> tuple[Path | None, Document | None]:
+    """Return file and document of a board or network that is named, or named with changes."""
     written = document.get((key,))
     name = written.get("extends") if isinstance(written, dict) else written
     if not isinstance(name, str):
         return None, None
     path = (key, "extends") if isinstance(written, dict) else (key,)
-    file = collect.attempt(lambda: shared.file(find, name, beside, document.problem(path, "")))
+    file = collect.attempt(lambda: find(name, beside, document.problem(path, "")))
     if file is None:
         return None, None
-    changes = document.sub((key,)).without("extends") if isinstance(written, dict) else None
-    return file, collect.attempt(lambda: shared.part(file, changes))
+    base = collect.attempt(lambda: read(file))
+    if base is None:
+        return file, None
+    if isinstance(written, dict):
+        base = base.merged(document.sub((key,)).without("extends"))
+    return file, base
 
 
-def _profile_document(document: Document, file: Path, board: Board, network: Network, shared: Shared) -> Document:
-    if shared.is_missing(file):
+def _profile_document(document: Document, file: Path, board: Board, network: Network, read: Read) -> Document:
+    if not file.is_file():
         message = f"board {board.name} has no profile of network {network.name} ({file})"
         raise InputError([document.problem(("network",), message)])
-    return shared.document(file)
+    base = read(file)
+    if isinstance(document.get(("profile",)), dict):
+        base = base.merged(document.sub(("profile",)).without("extends"))
+    return base
 
 
-def _traces(spec: ScenarioSpec, beside: Path, network: Network, policy: Policy | None, shared: Shared) -> Traces:
+def _profile(document: Document, board: Board, network: Network) -> Profile:
+    profile = validate_document(Profile, document)
+    found = profile.findings(board, network.name, network.segment_names)
+    if found:
+        raise InputError(document.problem(*finding) for finding in found)
+    return profile
+
+
+def _traces(spec: ScenarioSpec, beside: Path, network: Network, policy: Policy | None) -> Traces:
+    # Imported here: reading tables needs pandas, and most scenarios have no files to read.
+    from eesim.workload.traces import read_traces
+
     confident = policy is not None and policy.exit_order == "first_confident"
-    return shared.traces(spec.stream, beside, network.exit_names, need_confident=confident)
+    return read_traces(spec.stream, beside, network.exit_names, need_confident=confident)

@@ -20,7 +20,7 @@ MAX_TOLD = 8
 
 def identity_of(study: Study, store: Path) -> dict[str, Any]:
     """Plain data that says what a study is."""
-    documents = {str(path): document.data for path, document in sorted(study.base.shared.documents.items())}
+    documents = {str(path): document.data for path, document in sorted(study.base.files.items())}
     return {
         "schema_version": SCHEMA_VERSION,
         "study": study.source,

@@ -17,6 +17,7 @@ from eesim.evaluate import trace_digests
 from eesim.provenance import package_version
 from eesim.scenario.load import Scenario
 from eesim.workload.arrivals import ArrivalTrace
+from eesim.workload.confidences import ExitConfidences
 from eesim.workload.exits import ExitTrace
 
 KEY_BYTES = 16
@@ -53,29 +54,39 @@ class Keys:
 
     def key(self, scenario: Scenario) -> bytes:
         """Key of a scenario, `KEY_BYTES` bytes."""
-        spec = scenario.spec
         told = (
             engine_version(),
+            scenario.names,
+            tuple(entry.priority for entry in scenario.spec.streams),
+            tuple(self._stream(member) for member in scenario.streams),
+            trace_digests(scenario),
+            scenario.n_frames,
+            self.part(scenario.spec.run, lambda run: _without(run, "frames")),
+            self.part(scenario.spec.requirements),
+        )
+        return hashlib.sha256(repr(told).encode()).digest()[:KEY_BYTES]
+
+    def _stream(self, scenario: Scenario) -> tuple[Any, ...]:
+        """What one stream's numbers follow from."""
+        spec = scenario.spec
+        return (
             self.part(scenario.board),
             self.part(scenario.network),
             self.part(scenario.profile),
             self.part(scenario.mapping),
-            self.part(scenario.policy, lambda policy: _without(policy, "preset")),
+            # The preset counts by its name: it chooses among the board's measured runtimes.
+            self.part(scenario.policy),
             self.part(spec.physics),
             _without_path(spec.stream.arrivals),
             _without_path(spec.stream.exits),
             spec.stream.noise,
-            trace_digests(scenario),
-            scenario.n_frames,
-            self.part(spec.run, lambda run: _without(run, "frames")),
             self.part(spec.requirements),
         )
-        return hashlib.sha256(repr(told).encode()).digest()[:KEY_BYTES]
 
 
 def _without_path(model: Any) -> Any:
     """A stream's model; of a file, what counts is what it holds."""
-    return _without(model, "path") if isinstance(model, (ArrivalTrace, ExitTrace)) else model
+    return _without(model, "path") if isinstance(model, (ArrivalTrace, ExitTrace, ExitConfidences)) else model
 
 
 def _without(model: Any, key: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from eesim.errors import InputError
 from eesim.sweeps.executors import Executor, Inline
 from eesim.sweeps.keys import Keys
-from eesim.sweeps.points import Changes, Sections
+from eesim.sweeps.points import Changes
 from eesim.sweeps.store import Store
 from eesim.sweeps.study import Study
 from eesim.sweeps.worker import Chunk, Finished, Row, Spent, Task
@@ -100,11 +100,11 @@ class Pipeline:
 
     def _tasks(self) -> Iterator[Task]:
         """Points that have to be simulated."""
-        digests, sections = Keys(), Sections(self._study.base)
+        digests = Keys()
         for point in range(self._study.design.size):
             changes: Changes = tuple((s.path, s.value) for s in self._study.design.at(point))
             try:
-                key = digests.key(sections.scenario(changes))
+                key = digests.key(self._study.base.scenario(changes))
             except InputError as error:
                 self.keys.append(None)
                 self.reasons[point] = " ".join(str(error).split())

@@ -1,29 +1,20 @@
-"""From a point's settings to a scenario: the base with a few values changed, resolved with what points share."""
+"""From a point's settings to a scenario: the base with a few values changed; files are read once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
+from os import PathLike, fspath
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any
 
 from eesim.document import Document
-from eesim.errors import InputError
-from eesim.overrides import Override, apply_overrides, steps_of
-from eesim.plan.lower import Lowered, lower
-from eesim.scenario.load import STREAM_SECTIONS, Scenario, expand_short, resolve, with_stream
-from eesim.scenario.shared import Shared
-from eesim.scenario.spec import ScenarioSpec
-from eesim.workload.arrivals import ClosedLoop
+from eesim.overrides import Override, steps_of
+from eesim.scenario.load import Scenario, apply_changes, resolve
+from eesim.yamldoc import load_document
 
 Changes = tuple[tuple[str, Any], ...]
 """Paths and values of one point."""
-
-MAX_KEPT = 2048
-"""Sections, scenarios and plans that are kept of each kind."""
 
 
 @dataclass
@@ -36,13 +27,20 @@ class Base:
         The scenario, with what the study sets for all points.
     beside
         What names and paths in it are relative to.
-    shared
-        Files that were read.
+    files
+        Files that were read. Filled beforehand, they take the place of the files.
     """
 
     document: Document
     beside: Path
-    shared: Shared = field(default_factory=Shared)
+    files: dict[str, Document] = field(default_factory=dict)
+
+    def read(self, path: str | PathLike[str]) -> Document:
+        """Content of a file."""
+        name = fspath(path)
+        if name not in self.files:
+            self.files[name] = load_document(name)
+        return self.files[name]
 
     def changed(self, overrides: Iterable[Override]) -> Document:
         """Return the scenario's document with values changed.
@@ -52,7 +50,17 @@ class Base:
         InputError
             If a path leads nowhere.
         """
-        return apply_overrides(self.document, overrides, expand_short)
+        return apply_changes(self.document, overrides)
+
+    def resolved(self, document: Document) -> Scenario:
+        """Return a document as a scenario.
+
+        Raises
+        ------
+        InputError
+            If anything is wrong with it.
+        """
+        return resolve(document, self.beside, self.read)
 
     def scenario(self, changes: Changes) -> Scenario:
         """Return the scenario of a point.
@@ -62,111 +70,4 @@ class Base:
         InputError
             If anything is wrong with it.
         """
-        overrides = [Override(steps_of(path), value) for path, value in changes]
-        return resolve(self.changed(overrides), self.beside, self.shared)
-
-
-class Sections:
-    """Scenarios of points, section by section: what one point says about its stream, others often say, too.
-
-    Parameters
-    ----------
-    base
-        What all points begin with; nothing is wrong with it that its points do not change.
-    """
-
-    def __init__(self, base: Base) -> None:
-        self._base = base
-        top = base.document.data
-        self._parts = {key: base.document.sub((key,)) for key in top}
-        self._spec: ScenarioSpec | None = None
-        self._kept: dict[tuple[str, str], tuple[Document, Any]] = {}
-        self._like: dict[str, Scenario] = {}
-
-    def scenario(self, changes: Changes) -> Scenario:
-        """Return the scenario of a point; see `Base.scenario`."""
-        if self._spec is None:
-            return self._first(changes)
-        by_section: dict[str, list[tuple[str, Any]]] = {}
-        for path, value in changes:
-            by_section.setdefault(path.partition(".")[0].strip(), []).append((path, value))
-        try:
-            found = {key: self._section(key, those) for key, those in by_section.items()}
-        except (InputError, ValidationError):
-            # Said again with the whole document, for the words and positions of what is wrong.
-            return self._base.scenario(changes)
-        parts = self._parts | {key: part for key, (part, _) in found.items()}
-        document = Document.assembled(parts, self._base.document)
-        spec = self._spec.model_copy(update={key: value for key, (_, value) in found.items()})
-        others = repr([those for key, those in by_section.items() if key not in STREAM_SECTIONS])
-        like = self._like.get(others)
-        scenario = None if like is None else with_stream(like, document, spec)
-        if scenario is None:
-            scenario = resolve(document, self._base.beside, self._base.shared, spec)
-            if like is None:
-                _keep(self._like, others, scenario)
-        return scenario
-
-    def _first(self, changes: Changes) -> Scenario:
-        """Resolve as a whole until it is known that the sections that no point changes are right."""
-        scenario = self._base.scenario(changes)
-        self._spec = scenario.spec
-        touched = {path.partition(".")[0].strip() for path, _ in changes}
-        # The sections that this point changes are as the base says for points that do not.
-        for key in touched & self._parts.keys():
-            try:
-                self._spec = self._spec.model_copy(update={key: self._section(key, [])[1]})
-            except ValidationError:
-                self._spec = None
-                break
-        else:
-            for key in touched - self._parts.keys():
-                field = ScenarioSpec.model_fields[key]
-                self._spec = self._spec.model_copy(update={key: field.get_default(call_default_factory=True)})
-        return scenario
-
-    def _section(self, key: str, changes: list[tuple[str, Any]]) -> tuple[Document, Any]:
-        """Document and validated value of one section with changes."""
-        name = key, repr(changes)
-        known = self._kept.get(name)
-        if known is None:
-            whole = Document.assembled({key: self._parts[key]} if key in self._parts else {}, self._base.document)
-            overrides = [Override(steps_of(path), value) for path, value in changes]
-            part = apply_overrides(whole, overrides, expand_short).sub((key,))
-            known = part, _adapter(key).validate_python(part.data)
-            _keep(self._kept, name, known)
-        return known
-
-
-@cache
-def _adapter(key: str) -> TypeAdapter[Any]:
-    """What validates one section of a scenario."""
-    field = ScenarioSpec.model_fields[key]
-    annotation: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-    return TypeAdapter(annotation)
-
-
-class Plans:
-    """Lowers scenarios; those that differ in their streams or runs only share a plan."""
-
-    def __init__(self) -> None:
-        self._kept: dict[Any, tuple[Scenario, Lowered]] = {}
-
-    def lower(self, scenario: Scenario) -> Lowered:
-        """Return the plan of a scenario."""
-        parts = scenario.board, scenario.network, scenario.profile, scenario.mapping, scenario.policy
-        is_closed = isinstance(scenario.spec.stream.arrivals, ClosedLoop)
-        key = *map(id, parts), repr(scenario.spec.physics), is_closed
-        known = self._kept.get(key)
-        if known is None:
-            # The scenario is kept with its plan, so that the ids stay its parts'.
-            known = scenario, lower(scenario)
-            _keep(self._kept, key, known)
-        return known[1]
-
-
-def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
-    """Keep a value; where there are too many, the first to come goes."""
-    if len(kept) >= MAX_KEPT:
-        kept.pop(next(iter(kept)))
-    kept[key] = value
+        return self.resolved(self.changed([Override(steps_of(path), value) for path, value in changes]))

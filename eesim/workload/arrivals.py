@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from eesim.base import IntArray
 from eesim.findings import SpecError
 from eesim.oneof import OneOf
 from eesim.spec import Spec
 from eesim.units import RateHz, TimeNs
+from eesim.workload.bursts import Mmpp, OnOff, bursty_arrivals
+from eesim.workload.operational_time import ModulatedArrivals
+from eesim.workload.schedules import RateSchedule
+from eesim.workload.superposition import Merger
 
 NS_PER_S = 1_000_000_000
 MAX_INT64 = 2**63 - 1
@@ -62,7 +66,44 @@ class ArrivalTrace(Spec):
     path: Path
 
 
-Arrivals = Annotated[Periodic | Poisson | ClosedLoop | ArrivalTrace, OneOf()]
+Source = Annotated[Periodic | Poisson | Mmpp | OnOff | RateSchedule, OneOf()]
+
+
+class Superposed(Spec):
+    """Several sources in one stream; each frame knows its source. Of frames at one instant, lower sources go first."""
+
+    kind: Literal["superposed"]
+    sources: Annotated[tuple[Source, ...], Field(min_length=1, max_length=64)]
+
+
+AnyArrivals = Periodic | Poisson | Mmpp | OnOff | RateSchedule | Superposed | ClosedLoop | ArrivalTrace
+Arrivals = Annotated[AnyArrivals, OneOf()]
+
+
+def mean_rate(model: AnyArrivals, trace_ns: IntArray) -> Fraction | None:
+    """Frames per second in the long run; None for a closed loop, and for a trace that spans no time.
+
+    Parameters
+    ----------
+    model
+        The arrivals.
+    trace_ns
+        Instants of a trace, ns.
+    """
+    match model:
+        case Periodic():
+            return model.exact_rate
+        case Poisson():
+            return model.rate
+        case Mmpp() | OnOff() | RateSchedule():
+            return model.mean_rate
+        case Superposed():
+            return sum((mean_rate(source, trace_ns) or Fraction(0) for source in model.sources), Fraction(0))
+        case ArrivalTrace():
+            span = int(trace_ns[-1] - trace_ns[0]) if len(trace_ns) else 0
+            return Fraction((len(trace_ns) - 1) * NS_PER_S, span) if span else None
+        case ClosedLoop():
+            return None
 
 
 class ArrivalSampler:
@@ -78,12 +119,20 @@ class ArrivalSampler:
         Instants of a trace, ns.
     """
 
-    def __init__(
-        self, model: Periodic | Poisson | ClosedLoop | ArrivalTrace, rng: np.random.Generator, trace_ns: IntArray
-    ) -> None:
+    def __init__(self, model: AnyArrivals, rng: np.random.Generator, trace_ns: IntArray) -> None:
         self._model = model
         self._rng = rng
         self._trace_ns = trace_ns
+        self._modulated: ModulatedArrivals | None = None
+        self._merger: Merger | None = None
+        match model:
+            case Mmpp() | OnOff():
+                self._modulated = bursty_arrivals(model, rng)
+            case RateSchedule():
+                self._modulated = model.sampler(rng)
+            case Superposed():
+                streams = zip(model.sources, rng.spawn(len(model.sources)), strict=True)
+                self._merger = Merger([ArrivalSampler(source, own, trace_ns).draw for source, own in streams])
         self._drawn = 0
         self._last = 0
 
@@ -101,8 +150,19 @@ class ArrivalSampler:
                 out = np.zeros(count, np.int64)
             case ArrivalTrace():
                 out = self._trace_ns[index]
+            case Superposed() if self._merger:
+                out = self._merger.draw(count)
+            case _ if self._modulated:
+                out = self._modulated.draw(count)
+            case other:
+                raise AssertionError(other)
         self._last = int(out[-1]) if count else self._last
         return out
+
+    @property
+    def sources(self) -> IntArray:
+        """Source of each frame drawn last, 0-based; empty unless several sources are superposed."""
+        return self._merger.sources if self._merger else np.zeros(0, np.int64)
 
     def _periodic(self, model: Periodic, index: IntArray) -> IntArray:
         rate = model.exact_rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -12,38 +13,81 @@ from eesim.base import IntArray
 from eesim.findings import SpecError
 from eesim.oneof import OneOf
 from eesim.spec import Spec
-from eesim.units import Share
+from eesim.workload.confidences import ExitConfidences
+from eesim.workload.correlated import CorrelatedDeck, CorrelatedExits
+from eesim.workload.exit_parts import Accuracies, Counts, Shares, by_edges, counts_findings, edges_of, shares_findings
+from eesim.workload.scenes import RegimeExits, RegimeSampler, ScheduledExits, draw_scheduled
 
-Accuracies = Annotated[tuple[Share, ...], Field(min_length=1)]
 
+class CountsAlternative(Spec):
+    """The same test set under other thresholds: what it does at a higher level of the policy ``adaptive``."""
 
-class ExitCounts(Spec):
-    """A test set replayed in random order: every pass takes each exit exactly as often as counted."""
-
-    kind: Literal["counts"]
-    counts: Annotated[tuple[Annotated[int, Field(ge=0, le=10_000_000)], ...], Field(min_length=1)]
+    counts: Counts
     accuracy: Accuracies | None = None
 
-    @model_validator(mode="after")
-    def _some(self) -> Self:
-        if sum(self.counts) == 0:
-            raise SpecError([(("counts",), "must not all be 0")])
-        if sum(self.counts) > 10_000_000:
-            raise SpecError([(("counts",), "add up to more than 10,000,000: use shares")])
-        return self
 
+class SharesAlternative(Spec):
+    """Probabilities under other thresholds."""
 
-class ExitShares(Spec):
-    """Independent draws with given probabilities."""
-
-    kind: Literal["shares"]
-    shares: Annotated[tuple[Share, ...], Field(min_length=1)]
+    shares: Shares
     accuracy: Accuracies | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if abs(float(sum(self.shares)) - 1) > 1e-6:
-            raise SpecError([(("shares",), f"must add up to 1, not {float(sum(self.shares)):.6g}")])
+        found = shares_findings(self.shares)
+        if found:
+            raise SpecError(found)
+        return self
+
+
+class TraceAlternative(Spec):
+    """Another column of the trace: the exits under other thresholds."""
+
+    column: Annotated[str, Field(min_length=1)]
+    accuracy: Accuracies | None = None
+
+
+Alternative = CountsAlternative | SharesAlternative | TraceAlternative
+
+
+class ExitCounts(Spec):
+    """A test set replayed in random order: every pass takes each exit exactly as often as counted.
+
+    Alternatives are coupled: the frames that leave first are the same ones at every level.
+    """
+
+    kind: Literal["counts"]
+    counts: Counts
+    accuracy: Accuracies | None = None
+    alternatives: tuple[CountsAlternative, ...] = ()
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        findings = counts_findings(self.counts)
+        total = sum(self.counts)
+        findings += [
+            (("alternatives", i, "counts"), f"must add up to {total:,}, as counts: it is the same test set")
+            for i, other in enumerate(self.alternatives)
+            if sum(other.counts) != total
+        ]
+        if findings:
+            raise SpecError(findings)
+        return self
+
+
+class ExitShares(Spec):
+    """Independent draws with given probabilities; alternatives are coupled by one difficulty per frame."""
+
+    kind: Literal["shares"]
+    shares: Shares
+    accuracy: Accuracies | None = None
+    alternatives: tuple[SharesAlternative, ...] = ()
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        found = shares_findings(self.shares)
+        if found:
+            raise SpecError(found)
         return self
 
 
@@ -65,9 +109,24 @@ class ExitTrace(Spec):
     kind: Literal["trace"]
     path: Path
     accuracy: Accuracies | None = None
+    alternatives: tuple[TraceAlternative, ...] = ()
 
 
-Exits = Annotated[ExitCounts | ExitShares | FixedExit | ExitTrace, OneOf()]
+def alternatives_of(exits: AnyExits) -> tuple[Alternative, ...]:
+    """What a model does at the levels above level 0 of the policy ``adaptive``; nothing where it cannot say."""
+    return exits.alternatives if isinstance(exits, ExitCounts | ExitShares | ExitTrace) else ()
+
+
+DrawnExits = ExitCounts | ExitShares | FixedExit | ExitTrace | CorrelatedExits | RegimeExits | ScheduledExits
+"""Models that say which exit a frame takes, whatever the mapping's thresholds."""
+
+AnyExits = DrawnExits | ExitConfidences
+Exits = Annotated[AnyExits, OneOf()]
+
+
+def is_judged(model: AnyExits) -> bool:
+    """Whether it is known how many answers are right: from shares at each exit, or sample by sample."""
+    return model.accuracy is not None or isinstance(model, ExitConfidences)
 
 
 class ExitSampler:
@@ -80,40 +139,75 @@ class ExitSampler:
     rng
         Random stream of this replication's exits.
     trace
-        Exits of a trace, 0-based.
+        Exits of a trace, 0-based; (F,), or (F, A + 1) with those of the alternatives.
+    rate
+        Frames per second of the stream, where a model needs it (`CorrelatedExits.lag_1`).
     """
 
     def __init__(
-        self, model: ExitCounts | ExitShares | FixedExit | ExitTrace, rng: np.random.Generator, trace: IntArray
+        self, model: DrawnExits, rng: np.random.Generator, trace: IntArray, rate: Fraction | None = None
     ) -> None:
         self._model = model
         self._rng = rng
         self._trace = trace
         self._drawn = 0
         self._deck = np.zeros(0, np.int64)
+        self._correlated: CorrelatedDeck | None = None
+        self._regimes: RegimeSampler | None = None
+        match model:
+            case CorrelatedExits():
+                self._correlated = CorrelatedDeck(model.counts, model.lag_1(rate), rng)
+            case RegimeExits():
+                self._regimes = RegimeSampler(model, rng)
 
-    def draw(self, count: int) -> IntArray:
-        """Return the exits of the next ``count`` frames, 0-based."""
+    def draw(self, count: int, arrival_ns: IntArray | None = None) -> IntArray:
+        """Return the exits of the next ``count`` frames, 0-based, (count,)."""
+        return self.draw_levels(count, arrival_ns)[:, 0]
+
+    def draw_levels(self, count: int, arrival_ns: IntArray | None = None) -> IntArray:
+        """Return the exits of the next ``count`` frames at each level, 0-based, (count, A + 1).
+
+        One number per frame decides at all levels: where an alternative is easier to take, no frame exits later by it.
+
+        Parameters
+        ----------
+        count
+            Number of frames.
+        arrival_ns
+            Their instants of arrival, for models that depend on time.
+        """
         begin = self._drawn
         self._drawn += count
+        arrivals = np.zeros(count, np.int64) if arrival_ns is None else arrival_ns
         match self._model:
             case ExitCounts() as model:
-                return self._deal(model, count)
+                cards = self._deal(model, count)
+                counts = [model.counts, *(other.counts for other in model.alternatives)]
+                columns = [np.searchsorted(np.cumsum(level), cards, side="right") for level in counts]
             case ExitShares() as model:
-                edges = np.cumsum([float(share) for share in model.shares])
-                edges[-1] = np.inf
-                return np.searchsorted(edges, self._rng.random(count), side="right").astype(np.int64)
+                difficulty = self._rng.random(count)
+                levels = (model.shares, *(other.shares for other in model.alternatives))
+                columns = [by_edges(edges_of(shares), difficulty) for shares in levels]
             case FixedExit() as model:
-                return np.full(count, model.exit - 1, np.int64)
+                return np.full((count, 1), model.exit - 1, np.int64)
             case ExitTrace():
-                return self._trace[begin : begin + count]
+                return self._trace[begin : begin + count].reshape(count, -1)
+            case ScheduledExits() as model:
+                columns = [draw_scheduled(model, self._rng, arrivals)]
+            case CorrelatedExits() if self._correlated:
+                columns = [self._correlated.draw(count)]
+            case RegimeExits() if self._regimes:
+                columns = [self._regimes.draw(count, arrivals)]
+            case model:
+                raise AssertionError(model)
+        return np.stack(columns, axis=1).astype(np.int64)
 
     def _deal(self, model: ExitCounts, count: int) -> IntArray:
-        """Take cards from the shuffled deck of counted exits, shuffling anew when it is used up."""
+        """Take cards from a shuffled deck: a card per counted frame, easy ones low; shuffle anew when it is used up."""
         parts = [self._deck]
         have = len(self._deck)
         while have < count:
-            deck = np.repeat(np.arange(len(model.counts), dtype=np.int64), model.counts)
+            deck = np.arange(sum(model.counts), dtype=np.int64)
             self._rng.shuffle(deck)
             parts.append(deck)
             have += len(deck)

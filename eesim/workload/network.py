@@ -17,7 +17,8 @@ class Segment(Spec):
     """One segment, the unit of mapping.
 
     Without ``after`` it continues the backbone; with it, it belongs to a branch that starts (or goes on) there.
-    ``exit`` names the classifier that it ends in. ``kernels`` is the number of runtime tasks that it consists of.
+    ``exit`` names the classifier that it ends in. ``kernels`` is the number of runtime tasks that it consists of,
+    ``macs`` that of its multiply-accumulate operations, ``weights`` the bytes of its parameters.
     """
 
     name: Name
@@ -25,6 +26,8 @@ class Segment(Spec):
     exit: Name | None = None
     output: Bytes
     kernels: Annotated[int, Field(ge=1)] = 1
+    macs: Annotated[int, Field(ge=0)] | None = None
+    weights: Bytes | None = None
 
 
 class Network(Spec):

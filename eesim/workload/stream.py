@@ -6,10 +6,9 @@ changes what is drawn, so two scenarios that differ elsewhere see the same frame
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from time import thread_time
-from typing import Annotated, Literal, NamedTuple, Protocol
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -17,8 +16,13 @@ from pydantic import Field
 from eesim.base import FULL_SPEED, IntArray
 from eesim.oneof import OneOf
 from eesim.spec import Spec
-from eesim.workload.arrivals import Arrivals, ArrivalSampler
+from eesim.workload.arrivals import Arrivals, ArrivalSampler, mean_rate
+from eesim.workload.confidences import Decisions, ExitConfidences, RowSampler, Samples
 from eesim.workload.exits import Exits, ExitSampler
+
+NOTHING: IntArray = np.zeros(0, np.int64)
+
+UNDECIDED = Decisions()
 
 BLOCK_FRAMES = 1 << 16
 """Frames drawn at a time; part of the definition of what a seed means."""
@@ -50,6 +54,9 @@ class StreamSpec(Spec):
     noise: Noise | None = None
 
 
+NO_ALTERNATIVES: IntArray = np.zeros((0, 0), np.int64)
+
+
 class Traces(NamedTuple):
     """What the stream's files hold; empty arrays where there is no file."""
 
@@ -59,6 +66,10 @@ class Traces(NamedTuple):
     """(F,) exits, 0-based."""
     confident: IntArray
     """(F,) bit masks of confident exits, or empty."""
+    alternatives: IntArray = NO_ALTERNATIVES
+    """(F, A) exits under other thresholds, or empty."""
+    samples: Samples = Samples()
+    """Confidence and correctness, sample by sample."""
 
 
 class Frames(NamedTuple):
@@ -69,6 +80,24 @@ class Frames(NamedTuple):
     confident: IntArray
     noise_ppm: IntArray
     """(F, segments), or (0, segments) for none."""
+    source: IntArray = NOTHING
+    """(F,) source of each frame, 0-based; empty unless arrivals are superposed."""
+    alternatives: IntArray = NO_ALTERNATIVES
+    """(F, A) exits at the levels above level 0, or (0, 0) for none."""
+    correct: IntArray = NOTHING
+    """(F,) bit masks of the exits whose answer would be right, or empty."""
+    sample: IntArray = NOTHING
+    """(F,) row of each frame's sample in the table of confidences, or empty."""
+
+
+class _Taken(NamedTuple):
+    """Which exits frames take; the columns of `Frames` of the same names."""
+
+    exit: IntArray
+    confident: IntArray
+    alternatives: IntArray = NO_ALTERNATIVES
+    correct: IntArray = NOTHING
+    sample: IntArray = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,131 +112,77 @@ class Stream:
         What its files hold.
     n_segments
         Segments of the network (columns of the noise).
+    number
+        Place among the scenario's streams: each has its own random streams.
+    decisions
+        What the mapping's thresholds make of the samples of a table of confidences.
     """
 
     spec: StreamSpec
     traces: Traces
     n_segments: int
+    number: int = 0
+    decisions: Decisions = UNDECIDED
 
-    def blocks(
-        self, n_frames: int, *, seed: int, replication: int, drawn: DrawnBefore | None = None
-    ) -> Iterator[Frames]:
-        """Draw ``n_frames`` frames of one replication, in blocks of at most `BLOCK_FRAMES`.
+    def blocks(self, n_frames: int, *, seed: int, replication: int) -> Iterator[Frames]:
+        """Draw ``n_frames`` frames of one replication, in blocks of at most `BLOCK_FRAMES`."""
+        arrivals = ArrivalSampler(self.spec.arrivals, self._rng(seed, replication, "arrivals"), self.traces.arrival_ns)
+        draw_exits = self._exits(self._rng(seed, replication, "exits"))
+        noise_rng = self._rng(seed, replication, "noise")
+        for begin in range(0, n_frames, BLOCK_FRAMES):
+            arrival_ns = arrivals.draw(min(BLOCK_FRAMES, n_frames - begin))
+            taken = draw_exits(begin, arrival_ns)
+            yield Frames(
+                arrival_ns,
+                taken.exit,
+                taken.confident,
+                self._noise(noise_rng, len(arrival_ns)),
+                source=arrivals.sources,
+                alternatives=taken.alternatives,
+                correct=taken.correct,
+                sample=taken.sample,
+            )
 
-        Parameters
-        ----------
-        n_frames, seed, replication
-            What to draw.
-        drawn
-            What other streams drew before: parts that are the same are taken from there. Not to be changed.
-        """
-        drawn = DrawnBefore(0) if drawn is None else drawn
-        sizes = [min(BLOCK_FRAMES, n_frames - begin) for begin in range(0, n_frames, BLOCK_FRAMES)]
-        which = n_frames, seed, replication
-        arrivals = drawn.part(
-            ("arrivals", repr(self.spec.arrivals), id(self.traces.arrival_ns), *which),
-            lambda: ArrivalSampler(self.spec.arrivals, _rng(seed, replication, "arrivals"), self.traces.arrival_ns),
-            sizes,
-        )
-        exits = drawn.part(
-            ("exits", _without_accuracy(self.spec.exits), id(self.traces.exit), *which),
-            lambda: ExitSampler(self.spec.exits, _rng(seed, replication, "exits"), self.traces.exit),
-            sizes,
-        )
-        noise = drawn.part(
-            ("noise", repr(self.spec.noise), self.n_segments, *which),
-            lambda: NoiseSampler(self.spec.noise, _rng(seed, replication, "noise"), self.n_segments),
-            sizes,
-        )
-        begin = 0
-        for size, arrival_ns, exit_, noise_ppm in zip(sizes, arrivals, exits, noise, strict=True):
-            yield Frames(arrival_ns, exit_, self.traces.confident[begin : begin + size], noise_ppm)
-            begin += size
+    def _exits(self, rng: np.random.Generator) -> Callable[[int, IntArray], _Taken]:
+        """Return what draws the exits of the frames from a place on, which arrive at given instants."""
+        model = self.spec.exits
+        if isinstance(model, ExitConfidences):
+            rows, found = RowSampler(model, rng, len(self.decisions.exit)), self.decisions
 
+            def from_table(_: int, arrival_ns: IntArray) -> _Taken:
+                row = rows.draw(len(arrival_ns))
+                return _Taken(found.exit[row], found.confident[row], correct=found.correct[row], sample=row)
 
-class NoiseSampler:
-    """Draws one replication's noise, block after block.
+            return from_table
+        sampler = ExitSampler(model, rng, self._exit_columns(), mean_rate(self.spec.arrivals, self.traces.arrival_ns))
+        confident = self.traces.confident
 
-    Parameters
-    ----------
-    model
-        What to draw; None for nothing.
-    rng
-        Random stream of this replication's noise.
-    n_segments
-        Segments of the network.
-    """
+        def drawn(begin: int, arrival_ns: IntArray) -> _Taken:
+            count = len(arrival_ns)
+            levels = sampler.draw_levels(count, arrival_ns)
+            others = levels[:, 1:] if levels.shape[1] > 1 else NO_ALTERNATIVES
+            return _Taken(np.ascontiguousarray(levels[:, 0]), confident[begin : begin + count], others)
 
-    def __init__(self, model: Exponential | Lognormal | None, rng: np.random.Generator, n_segments: int) -> None:
-        self._model = model
-        self._rng = rng
-        self._n_segments = n_segments
+        return drawn
 
-    def draw(self, count: int) -> IntArray:
-        """Return the factors of the next ``count`` frames on each segment's time, ppm."""
-        shape = (count, self._n_segments)
-        match self._model:
+    def _exit_columns(self) -> IntArray:
+        if not self.traces.alternatives.size:
+            return self.traces.exit
+        return np.column_stack([self.traces.exit, self.traces.alternatives])
+
+    def _noise(self, rng: np.random.Generator, count: int) -> IntArray:
+        shape = (count, self.n_segments)
+        match self.spec.noise:
             case Exponential():
-                factor = self._rng.exponential(1.0, shape)
+                factor = rng.exponential(1.0, shape)
             case Lognormal(cv=cv):
                 sigma = np.sqrt(np.log1p(cv * cv))
-                factor = self._rng.lognormal(-sigma * sigma / 2, sigma, shape)
+                factor = rng.lognormal(-sigma * sigma / 2, sigma, shape)
             case _:
-                return np.zeros((0, self._n_segments), np.int64)
+                return np.zeros((0, self.n_segments), np.int64)
         return np.rint(factor * FULL_SPEED).astype(np.int64)
 
-
-class Sampler(Protocol):
-    """Draws blocks of one replication's stream in order."""
-
-    def draw(self, count: int) -> IntArray:
-        """Return what the next ``count`` frames get."""
-        ...
-
-
-class DrawnBefore:
-    """Parts of streams that were drawn, for those who draw the same again (common random numbers across points).
-
-    Parameters
-    ----------
-    limit_bytes
-        How much to keep; what was drawn first goes first. With 0 nothing is kept, and blocks are drawn one by one.
-
-    Attributes
-    ----------
-    drawing_s
-        Processor time that drawing took, of what is kept.
-    """
-
-    def __init__(self, limit_bytes: int) -> None:
-        self._limit = limit_bytes
-        self._kept: dict[Hashable, list[IntArray]] = {}
-        self._size = 0
-        self.drawing_s = 0.0
-
-    def part(self, key: Hashable, make: Callable[[], Sampler], sizes: Sequence[int]) -> Iterable[IntArray]:
-        """Return the blocks of a part of a stream."""
-        if not self._limit:
-            sampler = make()
-            return (sampler.draw(size) for size in sizes)
-        known = self._kept.get(key)
-        if known is None:
-            begin_s = thread_time()
-            sampler = make()
-            known = [sampler.draw(size) for size in sizes]
-            self.drawing_s += thread_time() - begin_s
-            self._kept[key] = known
-            self._size += sum(block.nbytes for block in known)
-            while self._size > self._limit and len(self._kept) > 1:
-                self._size -= sum(block.nbytes for block in self._kept.pop(next(iter(self._kept))))
-        return known
-
-
-def _without_accuracy(exits: Exits) -> str:
-    """What an exit model draws: how often its answers are right has no part in it."""
-    return repr({key: value for key, value in exits if key != "accuracy"})
-
-
-def _rng(seed: int, replication: int, purpose: str) -> np.random.Generator:
-    key = (replication, _PURPOSES[purpose])
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+    def _rng(self, seed: int, replication: int, purpose: str) -> np.random.Generator:
+        # The first stream draws what it would draw if it were the only one.
+        key = (replication, _PURPOSES[purpose], *([self.number] if self.number else []))
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))

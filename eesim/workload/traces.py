@@ -13,8 +13,9 @@ import pandas as pd
 from eesim.base import IntArray
 from eesim.errors import InputError, Problem, suggest
 from eesim.workload.arrivals import ArrivalTrace
+from eesim.workload.confidences import BoolArray, ExitConfidences, Samples
 from eesim.workload.exits import ExitTrace
-from eesim.workload.stream import StreamSpec, Traces
+from eesim.workload.stream import NO_ALTERNATIVES, StreamSpec, Traces
 
 EMPTY: IntArray = np.zeros(0, np.int64)
 
@@ -48,7 +49,7 @@ def read_traces(spec: StreamSpec, folder: Path, exit_names: Sequence[str], *, ne
         If files are missing, lack columns, or hold impossible values.
     """
     problems: list[Problem] = []
-    arrival, exits, confident = EMPTY, EMPTY, EMPTY
+    arrival, exits, confident, others = EMPTY, EMPTY, EMPTY, NO_ALTERNATIVES
     if isinstance(spec.arrivals, ArrivalTrace):
         table = _table(folder / spec.arrivals.path, ["arrival_ms"], problems)
         if table is not None:
@@ -56,15 +57,70 @@ def read_traces(spec: StreamSpec, folder: Path, exit_names: Sequence[str], *, ne
     if isinstance(spec.exits, ExitTrace):
         path = folder / spec.exits.path
         columns = [f"confident_{k + 1}" for k in range(len(exit_names))] if need_confident else []
-        table = _table(path, ["exit", *columns], problems)
+        levels = [alternative.column for alternative in spec.exits.alternatives]
+        table = _table(path, ["exit", *columns, *levels], problems)
         if table is not None:
             exits = _integers(table, "exit", 1, len(exit_names), str(path), problems) - 1
+            if levels:
+                found = [_integers(table, name, 1, len(exit_names), str(path), problems) - 1 for name in levels]
+                others = np.stack(found, axis=1)
             if columns:
                 bits = [_integers(table, name, 0, 1, str(path), problems) << k for k, name in enumerate(columns)]
                 confident = np.sum(bits, axis=0) | 1 << (len(exit_names) - 1)
+    samples = Samples()
+    if isinstance(spec.exits, ExitConfidences):
+        samples = _samples(folder / spec.exits.path, spec.exits.split, len(exit_names), problems)
     if problems:
         raise InputError(problems)
-    return Traces(arrival, exits, confident)
+    return Traces(arrival, exits, confident, others, samples)
+
+
+def read_samples(path: Path, split: str | None, n_exits: int) -> Samples:
+    """Read a table of confidences: columns ``confidence_k`` of the early exits, ``correct_k`` of all, ``split``.
+
+    Parameters
+    ----------
+    path
+        CSV or Parquet.
+    split
+        Value of the column ``split`` whose rows are wanted; None for all rows.
+    n_exits
+        Exits of the network.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, lacks columns, or holds impossible values.
+    """
+    problems: list[Problem] = []
+    samples = _samples(path, split, n_exits, problems)
+    if problems:
+        raise InputError(problems)
+    return samples
+
+
+def _samples(path: Path, split: str | None, n_exits: int, problems: list[Problem]) -> Samples:
+    sure = [f"confidence_{k}" for k in range(1, n_exits)]
+    right = [f"correct_{k}" for k in range(1, n_exits + 1)]
+    table = _table(path, [*sure, *right, *(["split"] if split is not None else [])], problems)
+    if table is None:
+        return Samples()
+    confidence = np.zeros((len(table), len(sure)))
+    for k, name in enumerate(sure):
+        values = _numbers(table, name)
+        _report(table, str(path), name, ~np.isfinite(values), "must be a finite number", problems)
+        confidence[:, k] = values
+    columns = [_integers(table, name, 0, 1, str(path), problems) for name in right]
+    correct: BoolArray = np.stack(columns, axis=1).astype(np.bool_)
+    if split is None:
+        return Samples(confidence, correct)
+    names = table["split"].astype(str)
+    wanted = np.asarray(names == split)
+    if not wanted.any():
+        known = sorted(set(names))
+        message = f"no row has the value {split!r} ({', '.join(known[:MAX_REPORTED])})"
+        problems.append(Problem(str(path), 1, "split", message, suggest(split, known)))
+    return Samples(confidence[wanted], correct[wanted])
 
 
 def _table(path: Path, columns: list[str], problems: list[Problem]) -> pd.DataFrame | None:
@@ -136,3 +192,28 @@ def _integers(table: pd.DataFrame, column: str, low: int, high: int, source: str
     bad = ~np.isfinite(values) | (values != np.rint(values)) | (values < low) | (values > high)
     _report(table, source, column, bad, f"must be a whole number from {low} to {high}", problems)
     return np.where(bad, low, values).astype(np.int64)
+
+
+def read_column(path: Path, column: str, low: int, high: int) -> IntArray:
+    """Read one column of whole numbers.
+
+    Parameters
+    ----------
+    path
+        CSV, or Parquet (``.parquet``).
+    column
+        Its heading.
+    low, high
+        Least and largest value allowed.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, lacks the column, or holds other values.
+    """
+    problems: list[Problem] = []
+    table = _table(path, [column], problems)
+    values = EMPTY if table is None else _integers(table, column, low, high, str(path), problems)
+    if problems:
+        raise InputError(problems)
+    return values

@@ -101,14 +101,22 @@ def networks(draw: st.DrawFn) -> Document:
 
 
 @st.composite
-def policies(draw: st.DrawFn) -> Document:
+def policies(draw: st.DrawFn, exits: list[str]) -> Document:
     """Every switch, except what contradicts itself or needs a trace."""
     decide = draw(st.sampled_from([True, True, True, False]))
     blocking = decide and draw(st.sampled_from([False, False, True]))
     capacity = st.sampled_from([1, 0, 2, "unbounded", "unbounded"])
     full = st.sampled_from(["block", "drop_newest", "drop_oldest"])
     queues = st.fixed_dictionaries({"capacity": capacity, "full": full})
+    levels = draw(st.sampled_from([(), (1,), (2,), (1, 2), (1, 3, 4)])) if decide else ()
+    adaptive = {
+        "above": list(levels),
+        "hysteresis": draw(st.integers(0, levels[0] - 1)) if levels else 0,
+        "read_at": draw(st.sampled_from(["exit", "frame"])),
+        "give_up_after": draw(st.sampled_from([[], [draw(st.sampled_from([None, *exits[:-1]])) for _ in levels]])),
+    }
     return {
+        **({"adaptive": adaptive} if levels else {}),
         "exit_decision": "decide" if decide else "none",
         "speculation": "blocking" if blocking else "parallel",
         "cancellation": draw(st.sampled_from(["running", "queued", "none"])),
@@ -124,8 +132,8 @@ def policies(draw: st.DrawFn) -> Document:
 
 
 @st.composite
-def streams(draw: st.DrawFn, n_exits: int) -> Document:
-    """Arrivals that load the platform, exits that are all taken, sometimes noise."""
+def streams(draw: st.DrawFn, n_exits: int, policy: Document, *, closed_loops: bool = True) -> Document:
+    """Arrivals that load the platform, exits that are all taken (at each of the policy's levels), sometimes noise."""
     period = draw(st.integers(4, 12) | st.integers(1, 40))
     arrivals = draw(
         st.sampled_from(
@@ -133,30 +141,53 @@ def streams(draw: st.DrawFn, n_exits: int) -> Document:
                 {"kind": "periodic", "period": f"{period} us"},
                 {"kind": "periodic", "period": f"{period} us", "jitter": f"{period} us"},
                 {"kind": "poisson", "rate": f"{1000 / period:.3f} kHz"},
-                {"kind": "closed_loop"},
+                {
+                    "kind": "on_off",
+                    "rate": f"{2000 / period:.3f} kHz",
+                    "on": f"{9 * period} us",
+                    "off": f"{5 * period} us",
+                },
+                {
+                    "kind": "superposed",
+                    "sources": [
+                        {"kind": "periodic", "period": f"{2 * period} us"},
+                        {"kind": "periodic", "period": f"{3 * period} us", "phase": "1 us"},
+                    ],
+                },
+                *([{"kind": "closed_loop"}] if closed_loops else []),
             ]
         )
     )
-    exits = draw(
-        st.sampled_from(
-            [
-                {"kind": "counts", "counts": list(range(n_exits, 0, -1))},
-                {"kind": "fixed", "exit": draw(st.integers(1, n_exits))},
-            ]
+    easy, hard = [[*[0] * k, 1, *[0] * (n_exits - k - 1)] for k in (0, n_exits - 1)]
+    counts = list(range(n_exits, 0, -1))
+    if levels := (policy.get("adaptive") or {}).get("above", []):
+        # Not always easier: nothing in the engines relies on it.
+        exits: Document = {"kind": "counts", "counts": counts}
+        exits["alternatives"] = [{"counts": draw(st.permutations(counts))} for _ in levels]
+    else:
+        exits = draw(
+            st.sampled_from(
+                [
+                    {"kind": "counts", "counts": counts},
+                    {"kind": "fixed", "exit": draw(st.integers(1, n_exits))},
+                    {"kind": "correlated", "counts": counts, "autocorrelation": 0.7},
+                    {
+                        "kind": "regimes",
+                        "regimes": {"easy": {"shares": easy, "dwell": 4}, "hard": {"shares": hard, "dwell": [2, 3]}},
+                    },
+                ]
+            )
         )
-    )
     stream: Document = {"arrivals": arrivals, "exits": exits}
     noise = draw(st.sampled_from([None, None, {"kind": "exponential"}, {"kind": "lognormal", "cv": 0.5}]))
     return stream if noise is None else {**stream, "noise": noise}
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> dict[str, Document]:
-    """A scenario and everything that it refers to."""
-    board, network = draw(boards()), draw(networks())
+def mappings(draw: st.DrawFn, board: Document, network: Document) -> Document:
+    """A mapping of a network to a board."""
     names = [segment["name"] for segment in network["segments"]]
     pes = list(board["pes"])
-    table = {name: {pe: f"{draw(st.sampled_from([5, 3, 8, 2, 1, 5, 0]))} us" for pe in pes} for name in names}
     # Neighbours on different PEs run side by side: start from that and let the draw move segments.
     mapping = {name: pes[(i + draw(st.sampled_from([0, 0, 1, 2]))) % len(pes)] for i, name in enumerate(names)}
     opp = {
@@ -164,26 +195,62 @@ def worlds(draw: st.DrawFn) -> dict[str, Document]:
         for key, pe in [*((pe, pe) for pe in pes), *mapping.items()]
         if draw(st.integers(0, 2)) == 0
     }
-    exits = [segment["exit"] for segment in network["segments"] if "exit" in segment]
+    exits = exits_of(network)
     enabled = [name for name in exits if name == "final" or draw(st.sampled_from([True, True, True, False]))]
+    return {"segments": mapping, "opp": opp, "exits": enabled}
+
+
+@st.composite
+def profiles(draw: st.DrawFn, board: Document, network: Document) -> Document:
+    """Times of a network on a board."""
+    pes = list(board["pes"])
+    times = st.sampled_from([5, 3, 8, 2, 1, 5, 0])
     return {
+        "eesim": 1,
+        "network": network["name"],
+        "origin": ASSUMED,
+        "clocks": {"at": dict.fromkeys(pes, CLOCKS[-1]), "origin": ASSUMED},
+        "times": {segment["name"]: {pe: f"{draw(times)} us" for pe in pes} for segment in network["segments"]},
+    }
+
+
+def exits_of(network: Document) -> list[str]:
+    return [segment["exit"] for segment in network["segments"] if "exit" in segment]
+
+
+@st.composite
+def entries(draw: st.DrawFn, board: Document, network: Document, shared: Document) -> Document:
+    """One stream of several, which must not wait for the system; switches of the PEs are ``shared``."""
+    # What a stream does not say is the scenario's: without levels of its own it has to say so.
+    policy = {"adaptive": None, **draw(policies(exits_of(network))), **shared}
+    policy["queue"] = {**policy["queue"], "full": draw(st.sampled_from(["drop_newest", "drop_oldest"]))}
+    stream = draw(streams(len(exits_of(network)), policy, closed_loops=False))
+    return {
+        "priority": draw(st.integers(0, 2)),
+        "network": f"{network['name']}.yaml",
+        "mapping": draw(mappings(board, network)),
+        "policy": policy,
+        **stream,
+    }
+
+
+@st.composite
+def worlds(draw: st.DrawFn, several: bool | None = None) -> dict[str, Document]:
+    """A scenario and everything that it refers to; of ``several`` streams or of one, or either."""
+    board, network = draw(boards()), draw(networks())
+    policy = draw(policies(exits_of(network)))
+    world = {
         "board": board,
         "network": network,
-        "profile": {
-            "eesim": 1,
-            "network": "net",
-            "origin": ASSUMED,
-            "clocks": {"at": dict.fromkeys(pes, CLOCKS[-1]), "origin": ASSUMED},
-            "times": table,
-        },
+        "profile": draw(profiles(board, network)),
         "scenario": {
             "eesim": 1,
             "board": "toy/board.yaml",
             "network": "net.yaml",
-            "mapping": {"segments": mapping, "opp": opp, "exits": enabled},
-            "policy": draw(policies()),
+            "mapping": draw(mappings(board, network)),
+            "policy": policy,
             "physics": {"transfers": draw(st.booleans()), "contention": draw(st.booleans())},
-            "stream": draw(streams(len(exits))),
+            "stream": draw(streams(len(exits_of(network)), policy)),
             "run": {
                 "frames": draw(st.integers(12, 40)),
                 "seed": draw(st.integers(0, 3)),
@@ -192,6 +259,13 @@ def worlds(draw: st.DrawFn) -> dict[str, Document]:
             },
         },
     }
+    if draw(st.sampled_from([True, False, True])) if several is None else several:
+        shared = {key: world["scenario"]["policy"][key] for key in ("dispatch", "stage_queue")}
+        other = {**draw(networks()), "name": "net2"}
+        world |= {"network2": other, "profile2": draw(profiles(board, other))}
+        chosen = draw(st.lists(st.sampled_from([network, other]), min_size=1, max_size=3))
+        world["scenario"]["streams"] = [draw(entries(board, which, shared)) for which in chosen]
+    return world
 
 
 def write_world(world: dict[str, Document], folder: Path) -> Path:
@@ -200,8 +274,11 @@ def write_world(world: dict[str, Document], folder: Path) -> Path:
     for name, path in (
         ("board", folder / "toy" / "board.yaml"),
         ("profile", folder / "toy" / "profiles" / "net.yaml"),
+        ("profile2", folder / "toy" / "profiles" / "net2.yaml"),
         ("network", folder / "net.yaml"),
+        ("network2", folder / "net2.yaml"),
         ("scenario", folder / "scenario.yaml"),
     ):
-        path.write_text(json.dumps(world[name]))
+        if name in world:
+            path.write_text(json.dumps(world[name]))
     return folder / "scenario.yaml"

@@ -30,6 +30,14 @@ WORLDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"segments": ANYWHERE, "queue_capacity": [1, 4], "constraints": {"drop_rate": 0.2}},
     ),
     "no decision": ({**BUSY, "policy": LATE}, {"segments": ANYWHERE, "exits": "any", "opp": {"G": "all"}}),
+    "a decision or none": (
+        BUSY,
+        {"segments": ANYWHERE, "exits": "any", "opp": {"B": "all"}, "policy": ["cooperative", LATE, "sequential"]},
+    ),
+    "a decision or none, far apart": (
+        FAR_APART,
+        {"segments": ANYWHERE, "exits": "any", "opp": {"B": "all"}, "policy": [LATE, "cooperative"]},
+    ),
     "idle power": (
         {
             **BUSY,

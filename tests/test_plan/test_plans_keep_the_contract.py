@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-from hypothesis import given, settings
+import tempfile
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+
+from eesim.plan.check import check_sections
 from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import FULL_SPEED, PURE_DELAY, NodeKind, Plan
-from eesim.scenario.load import Scenario
+from eesim.scenario.load import Scenario, load
+from tests.properties.documents import worlds, write_world
 from tests.scenarios import scenarios
 
 
@@ -44,20 +50,39 @@ def assert_form(plan: Plan) -> None:
     for name, array in found.items():
         assert array.dtype == np.int64, name
         assert array.flags.c_contiguous, name
-    n, k, r, s = plan.n_nodes, plan.n_exits, plan.n_resources, plan.n_servers
+    n, k, r, s, g = plan.n_nodes, plan.n_exits, plan.n_resources, plan.n_servers, plan.n_streams
     shapes = {
         "node_work_ns": (n, plan.n_states), "node_power_uw": (n, plan.n_states), "node_host_uw": (n, plan.n_states),
         "succ_ptr": (n + 1,), "succ": (int(plan.node_missing.sum()),), "exit_need": (k,), "server_resource": (s,),
+        **dict.fromkeys(("stream_node", "stream_exit"), (g + 1,)),
+        **dict.fromkeys(("stream_priority", "queue_capacity", "queue_full", "frames_in_flight"), (g,)),
+        **dict.fromkeys(("cancellation", "first_confident", "level_at_exit"), (g,)),
+        "level_last": (g, plan.n_levels + 1),
+        **dict.fromkeys(("level_up", "level_down"), (g, plan.n_levels)),
+        "section_places": (len(plan.section_places),),
         "speed_ppm": (1 << np.count_nonzero(plan.resource_bit), r),
     }  # fmt: skip
     for name, array in found.items():
-        expected = shapes.get(name) or ((n,) if name.startswith("node_") else (r,))
+        expected = shapes[name] if name in shapes else (n,) if name.startswith("node_") else (r,)
         assert array.shape == expected, name
 
 
 def assert_graph(plan: Plan) -> None:
-    """One root, no circles, no loose ends."""
-    assert np.flatnonzero(plan.node_missing == 0).tolist() == [0]
+    """One root per stream, no circles, no loose ends, nothing that leads from one stream to another."""
+    assert np.flatnonzero(plan.node_missing == 0).tolist() == plan.stream_node[:-1].tolist()
+    assert (plan.stream_node[0], plan.stream_node[-1]) == (0, plan.n_nodes)
+    assert (plan.stream_exit[0], plan.stream_exit[-1]) == (0, plan.n_exits)
+    stream = plan.node_stream
+    assert all(stream[before] == stream[after] for before, after in edges(plan))
+    assert all(plan.exit_stream[e] == g for e, g in zip(plan.node_exit, stream, strict=True) if e >= 0)
+    assert all(
+        plan.stream_exit[g] <= need <= plan.stream_exit[g + 1] for need, g in zip(plan.node_need, stream, strict=True)
+    )
+    assert (plan.level_down <= plan.level_up).all()
+    assert (plan.stream_exit[:-1, None] <= plan.level_last).all()
+    assert (plan.level_last < plan.stream_exit[1:, None]).all()
+    # At level 0 nobody is given up.
+    assert (plan.level_last[:, 0] == plan.stream_exit[1:] - 1).all()
     assert sorted(in_order(plan)) == list(range(plan.n_nodes))
     pairs = edges(plan)
     assert len(set(pairs)) == len(pairs)
@@ -65,6 +90,7 @@ def assert_graph(plan: Plan) -> None:
     # Work before an exit is needed as early as what follows it.
     assert all(plan.node_need[node] <= plan.node_need[after] for node, after in pairs)
     assert sorted(plan.node_rank) == list(range(plan.n_nodes))
+    check_sections(plan)
 
 
 def assert_numbers(lowered: Lowered) -> None:
@@ -98,3 +124,13 @@ def test_every_plan_keeps_the_contract(scenario: Scenario) -> None:
     assert_graph(lowered.plan)
     assert_numbers(lowered)
     assert len(lowered.exit_of) == len(scenario.network.exit_names)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(worlds(several=True))
+def test_plans_of_several_streams_keep_the_contract(world: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        lowered = lower(load(write_world(world, Path(folder))))
+    assert_form(lowered.plan)
+    assert_graph(lowered.plan)
+    assert_numbers(lowered)

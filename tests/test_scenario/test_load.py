@@ -10,7 +10,9 @@ import pytest
 
 import eesim
 from eesim.errors import InputError
-from eesim.scenario.load import DEFAULT_FRAMES
+from eesim.overrides import Override
+from eesim.scenario.library import known_networks
+from eesim.scenario.load import DEFAULT_FRAMES, changed, load
 from tests.scenarios import (
     CAMERA,
     COUNTS,
@@ -172,7 +174,7 @@ def test_estimates_and_assumptions_are_noted() -> None:
 
 
 def test_physics_without_effect_is_noted() -> None:
-    assert any("physics.cold_start has no effect" in note for note in camera({"physics.cold_start": False}).notes)
+    assert any("physics.cold_start: no effect" in note for note in camera({"physics.cold_start": False}).notes)
     static = camera({"physics.dvfs_delay": False})
     assert any("physics.dvfs_delay has no effect" in note for note in static.notes)
     changing = camera({"physics.dvfs_delay": False, "mapping.opp.b2": "408 MHz"})
@@ -228,9 +230,10 @@ def test_everything_wrong_with_a_scenario_is_reported_at_once(tmp_path: Path) ->
 
 def test_unknown_names_get_suggestions() -> None:
     found = problems(CAMERA, {"board": "rk3399", "network": "eeresnet18"})
+    networks = ", ".join(known_networks(CAMERA.parent))
     assert found == [
-        "--set: board: there is no board 'rk3399' (known: rk3399pro) (did you mean rk3399pro?)",
-        "--set: network: there is no network 'eeresnet18' (known: ee_resnet18) (did you mean ee_resnet18?)",
+        "--set: board: there is no board 'rk3399' (known: psoc6, rk3399pro) (did you mean rk3399pro?)",
+        f"--set: network: there is no network 'eeresnet18' (known: {networks}) (did you mean ee_resnet18?)",
     ]
 
 
@@ -257,7 +260,7 @@ def test_a_misspelt_option_is_found_at_the_command_line() -> None:
         ({"kind": "counts", "counts": [1, 2]}, "stream.exits.counts: has 2 entries, but"),
         ({"kind": "shares", "shares": [0.5, 0.5]}, "stream.exits.shares: has 2 entries, but"),
         ({"kind": "fixed", "exit": 5}, "stream.exits.exit: there is no exit 5"),
-        ({"kind": "fixed", "exit": 1, "accuracy": [0.9]}, "stream.exits.accuracy: has 1 entries, but"),
+        ({"kind": "fixed", "exit": 1, "accuracy": [0.9]}, "stream.exits.accuracy: has 1 entry, but"),
     ],
 )
 def test_exits_must_fit_the_network(exits: dict[str, Any], expected: str) -> None:
@@ -354,3 +357,47 @@ def test_sections_of_the_wrong_make_are_problems_and_not_crashes(tmp_path: Path,
     # Sections that have defaults may be empty.
     assert set(SECTIONS) - set(refused) <= ({"physics", "run", "requirements", "policy"} if value == {} else set())
     assert {"board", "network", "mapping", "stream"} <= set(refused)
+
+
+# -- changes of profiles and of items of lists ---------------------------------------------------------------
+
+
+def test_a_profile_can_be_changed() -> None:
+    scenario = camera(["profile.times.b1.B=8.17 ms"])
+    assert scenario.profile.times["b1"] == {"B": 8_170_000, "L": 12_030_000, "G": 8_570_000}
+    assert scenario.documents["profile"]["times"]["b1"]["B"] == "8.17 ms"
+
+
+def test_a_named_profile_can_be_changed(tmp_path: Path) -> None:
+    path = world(tmp_path, profile={"extends": "slow.yaml", "times": {"b1": {"B": "3 ms"}}})
+    profile = json.loads((tmp_path / "board" / "profiles" / "net.yaml").read_text())
+    (tmp_path / "slow.yaml").write_text(json.dumps(profile | {"times": everywhere(BOARD, {"b1": 9, "e1": 9, "b2": 9})}))
+    scenario = load(path)
+    assert scenario.profile.time_ns(scenario.board, "b1", "B", 1000 * MHZ) == 3 * MS
+    assert scenario.profile.time_ns(scenario.board, "e1", "B", 1000 * MHZ) == 9 * MS
+
+
+def test_typos_in_a_changed_profile_are_found() -> None:
+    with pytest.raises(InputError, match=r"profile\.tims: unknown key \(did you mean times\?\)"):
+        camera(["profile.tims.b1.B=8 ms"])
+    with pytest.raises(InputError, match=r"profile\.times\.b1\.B: needs a unit"):
+        camera(["profile.times.b1.B=8"])
+
+
+def test_items_of_the_board_s_lists_can_be_set() -> None:
+    scenario = camera(["board.pes.B.opps.table.7.active_power=2 W", "network.segments.0.output=1 kB"])
+    table = scenario.board.pes["B"].opps.table
+    assert (table[7].active_power, table[7].frequency, len(table)) == (2_000_000, 1_800_000_000, 8)
+    assert scenario.network.segments[0].output == 1000
+
+
+@pytest.mark.parametrize("index", ["8", "-1", "x"])
+def test_items_that_are_not_there_cannot_be_set(index: str) -> None:
+    with pytest.raises(InputError, match=r"board\.pes\.B\.opps\.table"):
+        camera([f"board.pes.B.opps.table.{index}.active_power=2 W"])
+
+
+def test_changes_are_relative_to_the_scenario_s_folder(tmp_path: Path) -> None:
+    scenario = load(world(tmp_path))
+    again = changed(scenario, [Override(("run", "frames"), 7)])
+    assert (again.n_frames, again.folder) == (7, tmp_path)

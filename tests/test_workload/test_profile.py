@@ -22,13 +22,34 @@ def profile(**changes: Any) -> Profile:
 def test_a_measured_time_is_returned_as_it_is() -> None:
     board = board_of(PES)
     assert profile().time_ns(board, "b1", "B", 10**9) == 4 * MS
-    assert not profile().is_estimate("B", 10**9)
+    assert not profile().is_estimate("b1", "B", 10**9)
 
 
 def test_at_another_clock_the_law_gives_an_estimate() -> None:
     # Half of 4 ms is fixed, the other 2 ms take 4 ms.
     assert profile().time_ns(board_of(PES), "b1", "B", 5 * 10**8) == (2 + 4) * MS
-    assert profile().is_estimate("B", 5 * 10**8)
+    assert profile().is_estimate("b1", "B", 5 * 10**8)
+
+
+def test_a_law_takes_both_clocks_and_is_no_estimate() -> None:
+    law = {"cycles": "3 Mcycles", "host_cycles": "2 Mcycles", "fixed": "0.5 ms", "power": 1.25}
+    fitted = profile(times={}, clocks=None, laws={"b1": {"B": law, "L": {"cycles": "1 Mcycles"}}})
+    board = board_of(PES)
+    # 3 Mcycles at 0.5 GHz are 6 ms, 2 Mcycles of the host at 1 GHz are 2 ms.
+    assert fitted.time_ns(board, "b1", "B", 5 * 10**8, 10**9) == 8.5 * MS
+    assert fitted.time_ns(board, "b1", "B", 5 * 10**8) is None
+    assert fitted.time_ns(board, "b1", "L", 5 * 10**8) == 2 * MS
+    assert not fitted.is_estimate("b1", "B", 5 * 10**8)
+    assert fitted.power_ratio("b1", "B") == 1.25
+    assert fitted.power_ratio("b1", "L") == fitted.power_ratio("b2", "B") == 1
+    assert fitted.knows("b1") == ("B", "L")
+
+
+def test_a_segment_has_a_time_or_a_law_and_a_profile_has_some() -> None:
+    with pytest.raises(ValidationError, match="which of the two"):
+        profile(laws={"b1": {"B": {"cycles": "3 Mcycles"}}})
+    with pytest.raises(ValidationError, match="a profile has times or laws"):
+        profile(times={}, clocks=None)
 
 
 def test_what_nobody_measured_is_not_made_up() -> None:

@@ -1,0 +1,1 @@
+"""Measured runs of boards: import, predict with the simulator, compare, calibrate."""
