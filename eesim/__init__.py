@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eesim.metrics.result import Result
     from eesim.plan.lower import lower
     from eesim.scenario.load import Scenario, load
+    from eesim.sweeps.sweep import sweep
     from eesim.validate.validation import Validation, validate_runs
     from eesim.whatif.candidates import rank_candidates
     from eesim.whatif.compare import compare
@@ -43,6 +44,7 @@ __all__ = [
     "run",
     "sensitivity",
     "shared_difficulty_of",
+    "sweep",
     "thresholds",
     "validate_runs",
 ]
@@ -64,6 +66,7 @@ _HOMES = {
     "load": "eesim.scenario.load",
     "lower": "eesim.plan.lower",
     "run": "eesim.evaluate",
+    "sweep": "eesim.sweeps.sweep",
     "compare": "eesim.whatif.compare",
     "rank_candidates": "eesim.whatif.candidates",
     "sensitivity": "eesim.whatif.sensitivity",

@@ -87,6 +87,13 @@ class Document:
         """
         return cls(_read(data, Origin(source, 0, ())))
 
+    @classmethod
+    def assembled(cls, parts: Mapping[str, Document], like: Document) -> Document:
+        """Return a mapping of documents as one, with the position of another's root; nothing is copied."""
+        document = cls(Tree({key: part._root for key, part in parts.items()}, like._root.origin))
+        document.__dict__["data"] = {key: part.data for key, part in parts.items()}
+        return document
+
     @cached_property
     def data(self) -> Any:
         """The data as dict, list, str, int, float, bool and None; not to be changed."""

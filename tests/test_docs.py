@@ -33,6 +33,11 @@ from eesim.scenario.load import Scenario, _expand, resolve
 from eesim.scenario.sensitivity import PlausibleSpec
 from eesim.scenario.spec import ScenarioSpec
 from eesim.spec import validate_document
+from eesim.sweeps.columns import FACTS
+from eesim.sweeps.spec import StudySpec
+from eesim.sweeps.study import load_study
+from eesim.sweeps.sweep import Sweep
+from eesim.sweeps.worker import Spent
 from eesim.whatif.plausible import read_plausible
 from eesim.whatif.ranges import declared
 from eesim.workload.network import Network
@@ -49,7 +54,7 @@ WHAT_IF = ROOT / "docs" / "what-if.md"
 SEMANTICS = ROOT / "docs" / "semantics.md"
 BOARD_MODEL = ROOT / "docs" / "board-model.md"
 
-MARKS = ("scenario", "scenario-part", "board", "network", "profile", "plausible")
+MARKS = ("scenario", "scenario-part", "board", "network", "profile", "study", "plausible")
 """What a YAML block is, said after ``yaml`` where it begins; or ``file=PATH``, for blocks that belong together."""
 
 
@@ -131,6 +136,8 @@ def test_yaml_block_is_valid(block: Block) -> None:
     document = parse_document(block.text, str(block))
     if block.mark == "scenario":
         resolve(document, SCENARIOS)
+    elif block.mark == "study":
+        load_study(document.data, folder=SCENARIOS)
     elif block.mark == "scenario-part":
         resolve(load_document(CAMERA).merged(document), SCENARIOS)
     else:
@@ -175,6 +182,8 @@ def check_eesim_line(words: list[str]) -> None:
     arguments = build_parser().parse_args(words)
     if arguments.command in ("run", "thresholds"):
         eesim.load(ROOT / arguments.scenario, arguments.overrides)
+    elif arguments.command == "sweep" and arguments.best is None and not arguments.compact:
+        load_study(ROOT / arguments.study, arguments.overrides)
     elif arguments.command == "show":
         assert main(["show", arguments.what, arguments.name, "--json"]) == 0
     elif arguments.command == "check":
@@ -364,7 +373,7 @@ def reachable(*roots: type[BaseModel]) -> dict[str, type[BaseModel]]:
     return found
 
 
-MODELS = reachable(ScenarioSpec, Board, Network, Profile, PlausibleSpec)
+MODELS = reachable(ScenarioSpec, Board, Network, Profile, StudySpec, PlausibleSpec)
 
 
 def test_every_model_has_its_table() -> None:
@@ -468,6 +477,16 @@ def test_columns_are_described() -> None:
     result = camera_result()
     assert keys_after("frames") == list(result.frames().columns)
     assert keys_after("tasks") == list(result.tasks().columns)
+
+
+def test_a_sweep_is_described(tmp_path: Path) -> None:
+    spent = Spent()
+    found = Sweep(0, 0, 0, 0, 0, 0, 0.0, spent, 0.0, 0, tmp_path, tmp_path, tmp_path)
+    assert keys_after("sweep") == list(found.to_dict())
+    told = {code(row[0])[0]: code(row[1]) for row in rows_after(FORMATS, "<!-- keys: sweep -->")[1:]}
+    assert told["spent"] == list(spent._fields)
+    columns = [code(row[0])[0] for row in rows_after(FORMATS, "<!-- keys: sweep table -->")[1:] if code(row[0])]
+    assert columns == ["point", *FACTS, "key"]
 
 
 def test_event_kinds_are_described() -> None:

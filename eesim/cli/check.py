@@ -14,6 +14,7 @@ KINDS = {
     "board": {"pes", "transfers", "contention", "base_power"},
     "network": {"segments", "input"},
     "profile": {"times", "clocks"},
+    "study": {"scenario", "design", "set", "metrics"},
     "plausible": {"plausible"},
 }
 
@@ -21,7 +22,7 @@ KINDS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's options."""
     parser.add_argument(
-        "files", metavar="FILE", nargs="+", help="scenario, board, network, profile or plausible file (YAML)"
+        "files", metavar="FILE", nargs="+", help="scenario, board, network, profile, study or plausible file (YAML)"
     )
     add_set_option(parser)
     add_json_option(parser)
@@ -51,8 +52,12 @@ def check_file(path: str, overrides: list[str]) -> str:
         from eesim.scenario.load import load
 
         load(path, overrides)
+    elif kind == "study":
+        from eesim.sweeps.study import load_study
+
+        load_study(path, overrides)
     elif overrides:
-        raise InputError([Problem("--set", 0, "", f"{path} is a {kind} file: only scenarios take --set")])
+        raise InputError([Problem("--set", 0, "", f"{path} is a {kind} file: only scenarios and studies take --set")])
     elif kind == "board":
         from eesim.hardware.spec import Board
 

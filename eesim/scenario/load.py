@@ -216,9 +216,14 @@ def load(
     return resolve(apply_overrides(document, changes, _expand), beside)
 
 
+def apply_changes(document: Document, changes: Iterable[Override]) -> Document:
+    """Return a scenario's document with overrides applied; `InputError` if a path leads nowhere."""
+    return apply_overrides(document, changes, _expand)
+
+
 def changed(scenario: Scenario, changes: Iterable[Override], read: Read = load_document) -> Scenario:
     """Return a scenario with more overrides applied; `InputError` says everything that they make wrong."""
-    return resolve(apply_overrides(scenario.document, changes, _expand), scenario.folder, read)
+    return resolve(apply_changes(scenario.document, changes), scenario.folder, read)
 
 
 def resolve(document: Document, beside: Path, read: Read = load_document) -> Scenario:
