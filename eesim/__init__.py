@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from eesim.fitting.shared import SharedDifficulty, fit_shared_difficulty, shared_difficulty_of
     from eesim.metrics.result import Result
     from eesim.plan.lower import lower
+    from eesim.report.html.page import report_html
     from eesim.scenario.load import Scenario, load
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "fit_shared_difficulty",
     "load",
     "lower",
+    "report_html",
     "run",
     "shared_difficulty_of",
 ]
@@ -50,6 +52,7 @@ _HOMES = {
     "shared_difficulty_of": "eesim.fitting.shared",
     "load": "eesim.scenario.load",
     "lower": "eesim.plan.lower",
+    "report_html": "eesim.report.html.page",
     "run": "eesim.evaluate",
 }
 
