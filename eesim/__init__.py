@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from eesim.fitting.shared import SharedDifficulty, fit_shared_difficulty, shared_difficulty_of
     from eesim.metrics.result import Result
     from eesim.plan.lower import lower
+    from eesim.report.html.page import report_html
     from eesim.scenario.load import Scenario, load
     from eesim.sweeps.sweep import sweep
     from eesim.validate.validation import Validation, validate_runs
@@ -41,6 +42,7 @@ __all__ = [
     "load",
     "lower",
     "rank_candidates",
+    "report_html",
     "run",
     "sensitivity",
     "shared_difficulty_of",
@@ -65,6 +67,7 @@ _HOMES = {
     "shared_difficulty_of": "eesim.fitting.shared",
     "load": "eesim.scenario.load",
     "lower": "eesim.plan.lower",
+    "report_html": "eesim.report.html.page",
     "run": "eesim.evaluate",
     "sweep": "eesim.sweeps.sweep",
     "compare": "eesim.whatif.compare",

@@ -14,6 +14,7 @@ from importlib import import_module
 from keyword import iskeyword
 from types import ModuleType
 
+from eesim.cli.rerun import record_command
 from eesim.errors import EesimError, InputError
 
 COMMANDS = {
@@ -23,6 +24,7 @@ COMMANDS = {
     "explore": "search mappings, clocks, exits and limits for the best design, with the proof or the gap",
     "sweep": "run a study: grids and samples over any value, kept in a store, on processes or a cluster",
     "thresholds": "search exit thresholds on per-sample confidences, exactly, beside the published baseline",
+    "report": "make one HTML page of a folder of results",
     "init": "write a commented scenario to start from",
     "import": "turn foreign measurements (logs, tables) into eesim's own tables",
     "calibrate": "fit the board's physical terms to measured runs",
@@ -70,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return GOOD
     try:
         status: int = command_module(arguments.command).execute(arguments)
+        if status in (GOOD, NOT_MET):
+            record_command(arguments, sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
         return status
     except InputError as error:

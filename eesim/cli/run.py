@@ -21,8 +21,6 @@ from eesim.errors import InputError, Problem
 if TYPE_CHECKING:
     from eesim.metrics.result import Result
 
-TIMELINE_FRAMES = 60
-"""Frames logged for the timeline plot."""
 TRACE_FRAMES = 500
 """Frames written to a trace unless told otherwise."""
 
@@ -111,7 +109,9 @@ def _check(arguments: argparse.Namespace) -> None:
 def _log_frames(arguments: argparse.Namespace, n_frames: int) -> int:
     if arguments.tasks:
         return n_frames
-    wanted = TIMELINE_FRAMES if arguments.output is not None and not arguments.no_plots else 0
+    from eesim.report.save_page import TIMELINE_FRAMES
+
+    wanted = TIMELINE_FRAMES if arguments.output is not None else 0
     return max(wanted, arguments.trace_frames if arguments.trace is not None else 0)
 
 

@@ -1,4 +1,4 @@
-"""A result as files in a folder: summary, frames, tasks, figures."""
+"""A result as files in a folder: summary, what a page needs beside it, frames, tasks, figures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eesim.report.files import make_folder, replacing
+from eesim.report.save_page import page_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,8 +39,8 @@ def save_result(result: Result, folder: Path, *, tasks: bool = False, figures: b
     Returns
     -------
     list of Path
-        What was written: ``summary.json`` (`Result.to_dict`), ``frames.parquet`` (unless the run did not keep its
-        frames), ``tasks.parquet``, figures.
+        What was written: ``summary.json`` (`Result.to_dict`), ``report.json`` (`page_data`), ``frames.parquet``
+        (unless the run did not keep its frames), ``tasks.parquet``, figures.
 
     Raises
     ------
@@ -50,7 +51,8 @@ def save_result(result: Result, folder: Path, *, tasks: bool = False, figures: b
     """
     task_rows = result.tasks() if tasks else None
     make_folder(folder)
-    written = [_write_summary(result, folder / "summary.json")]
+    written = [_write_json(result.to_dict(), folder / "summary.json", indent=1)]
+    written.append(_write_json(page_data(result), folder / "report.json"))
     if result.records is not None:
         written.append(write_table(result.frames(), folder / "frames.parquet", result.provenance))
     if task_rows is not None:
@@ -72,8 +74,8 @@ def finite(data: Any) -> Any:
     return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
-def _write_summary(result: Result, path: Path) -> Path:
-    text = json.dumps(finite(result.to_dict()), indent=1, ensure_ascii=False, allow_nan=False)
+def _write_json(data: dict[str, Any], path: Path, indent: int | None = None) -> Path:
+    text = json.dumps(finite(data), indent=indent, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     return path
