@@ -209,9 +209,10 @@ def left_out(found: Validation) -> str:
     missing = [[suite, graph, reason, f"{n:,}"] for suite, graph, reason, n in found.not_predicted]
     outside = [[suite, graph, reason, f"{n:,}", two(mape)] for (suite, graph, reason, n), mape in found.outside]
     text = "### Not predicted\n\n" + table(("suite", "graph", "reason", "runs"), missing, 3)
-    return (
-        text + "### Outside of what was measured\n\n" + table(("suite", "graph", "reason", "runs", "MAPE"), outside, 3)
-    )
+    text += "### Outside of what was measured\n\n"
+    if not outside:
+        return text + "No run that could be predicted.\n\n"
+    return text + table(("suite", "graph", "reason", "runs", "MAPE"), outside, 3)
 
 
 def readme(found: Validation) -> str:

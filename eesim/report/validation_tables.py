@@ -56,7 +56,7 @@ class _Table:
 
 def print_validation(found: Validation, console: Console) -> None:
     """Print a validation."""
-    console.print("[bold]Errors[/], per cent of the measurement")
+    console.print("[bold]Errors[/], per cent of the measurement", soft_wrap=True)
     print_scores(found.rows, console)
     _print_parts(found, console)
     _print_left_out(found, console)
@@ -79,7 +79,7 @@ def _print_parts(found: Validation, console: Console) -> None:
     parts = [(what, row) for what, row in parts if row.quantity == MAIN[row.suite] and row.graph not in ("cnn",)]
     if not parts:
         return
-    console.print("\n[bold]Parts of them[/]")
+    console.print("\n[bold]Parts of them[/]", soft_wrap=True)
     table = _Table(("runs", "suite", "graph", "quantity"), SCORES)
     for what, row in parts:
         table.add_row(what, row.suite, row.graph, row.quantity, *score_cells(row))
@@ -107,7 +107,7 @@ def _print_left_out(found: Validation, console: Console) -> None:
 def _print_budget(found: Validation, console: Console) -> None:
     if not found.budget:
         return
-    console.print(f"\n[bold]Error budget[/], a sample of {found.budget_runs:,} runs in whole orders")
+    console.print(f"\n[bold]Error budget[/], a sample of {found.budget_runs:,} runs in whole orders", soft_wrap=True)
     columns = ("runs it changes", "MAPE", "without it", "share of it", "scale that fits", "95 % interval")
     table = _Table(("suite", "graph", "quantity", "term"), columns)
     for row in found.budget:
@@ -121,7 +121,9 @@ def _print_budget(found: Validation, console: Console) -> None:
 def _print_decisions(found: Validation, console: Console) -> None:
     if not found.decisions:
         return
-    console.print("\n[bold]Regret[/] of deploying what is predicted best, per cent of the best; repeats averaged")
+    console.print(
+        "\n[bold]Regret[/] of deploying what is predicted best, per cent of the best; repeats averaged", soft_wrap=True
+    )
     columns = ("choices", "alternatives", "mean", "p95", "worst", "random choice")
     table = _Table(("suite", "graph", "quantity", "choice"), columns)
     for d in found.decisions:

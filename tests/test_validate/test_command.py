@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from eesim.cli.main import main
+from eesim.report.figure_validation import budget_figure, parity_figure, residual_figure
 from tests.test_docs import FORMATS, rows_after
 from tests.test_validate.synthetic import board_data, full_folder
 
@@ -31,7 +32,7 @@ def test_table(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert validate(place) == 0
     out, err = capsys.readouterr()
     lines = [line.split() for line in out.splitlines()]
-    (row,) = [line for line in lines if line[:3] == ["pipeline", "toy", "period"]]
+    row = next(line for line in lines if line[:3] == ["pipeline", "toy", "period"])
     assert row[3:5] == ["12", "5.00"]
     for heading in ("Errors", "Parts of them", "Outside of what was measured", "Error budget", "Regret"):
         assert heading in out, heading
@@ -45,7 +46,7 @@ def test_tables_are_not_cut_in_a_pipe(
     monkeypatch.setenv("COLUMNS", "40")
     assert validate(place) == 0
     out = capsys.readouterr().out
-    (row,) = [line for line in out.splitlines() if line.split()[:3] == ["pipeline", "all", "latency"]]
+    row = next(line for line in out.splitlines() if line.split()[:3] == ["pipeline", "all", "latency"])
     assert len(row.split()) >= 11
     assert "…" not in out
 
@@ -103,9 +104,11 @@ def test_files_without_plots_and_without_one_suite(tmp_path: Path) -> None:
     words = ["validate", str(tmp_path / "m"), "--board", str(tmp_path / "b.yaml"), "--workers", "1"]
     assert main([*words, "-o", str(tmp_path / "a"), "--no-plots"]) == 0
     assert not list((tmp_path / "a").glob("*.png"))
-    assert main([*words, "-o", str(tmp_path / "b")]) == 0
-    assert (tmp_path / "b" / "parity_pipeline.png").is_file()
-    assert not (tmp_path / "b" / "parity_switch.png").exists()
+    table = pd.read_parquet(tmp_path / "a" / "predictions.parquet")
+    assert parity_figure(table, "switch") is None
+    assert parity_figure(table, "pipeline") is not None
+    assert residual_figure([], "switch") is None
+    assert budget_figure([]) is None
 
 
 def test_same_files_again(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -291,8 +291,12 @@ def test_outside_by_reason() -> None:
     assert outside(gpu, own) == ("G was never measured with its host on L",)
     clock = run_of(clocks=(Clocks(1_111_000_000, 0), Clocks(800_000_000, 0)))
     assert outside(clock, own) == ("B at a clock that the board does not state",)
-    other = run_of(suite="pipeline", graph="alexnet", pe_hz=(("B", 500_000_000),), clocks=(Clocks(500_000_000, 0),) * 2)
-    assert outside(other, own)[0] == "the pipeline runtime's terms were fitted to other networks"
+    alone = run_of(suite="pipeline", order="BB", clocks=(Clocks(500_000_000, 0),) * 2)
+    assert outside(alone, own) == ()
+    assert outside(replace(alone, order="BL"), own)[0] == "terms between stages of other networks"
+    assert outside(replace(alone, graph="yolov3"), own) == (
+        "the pipeline runtime's terms were fitted to other networks",
+    )
     assert outside(run_of(graph="mine"), own) == ("the switch runtime's terms were fitted to other networks",)
     assert set(MEASURED) == {"switch", "pipeline"}
 
