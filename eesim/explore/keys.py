@@ -60,9 +60,12 @@ def claim_rows(
     asked: IntArray,
     rows: IntArray,
     fresh: BoolArray,
-) -> int:
-    """Find each asked genome or give it the next row, as long as ``limit`` lasts; returns the number of rows."""
-    mask, end = len(table) - 1, row + limit
+) -> tuple[int, int]:
+    """Find each asked genome or give it the next row, as long as ``limit`` lasts.
+
+    Returns the number of rows, and how many genomes were found.
+    """
+    mask, end, found = len(table) - 1, row + limit, 0
     for i in range(len(asked)):
         key = 0
         for gene in range(asked.shape[1]):
@@ -78,6 +81,7 @@ def claim_rows(
                 break
             slot = (slot + 1) & mask
         rows[i] = table[slot]
+        found += rows[i] >= 0
         fresh[i] = rows[i] < 0 and row < end
         if fresh[i]:
             for gene in range(asked.shape[1]):
@@ -85,7 +89,7 @@ def claim_rows(
             keys[row] = key
             table[slot] = rows[i] = row
             row += 1
-    return row
+    return row, found
 
 
 @kernel

@@ -122,9 +122,9 @@ class Memo:
         self._reserve(self._claimed + min(limit, len(asked)))
         rows, fresh = np.empty(len(asked), np.int64), np.empty(len(asked), np.bool_)
         store = self._table, self._keys, self._genomes, self._weights, self._exact, self._shift
-        self._claimed = int(keys.claim(*store, self._claimed, limit, asked, rows, fresh))
-        if limit:
-            self.hits += int(np.count_nonzero(rows >= 0) - np.count_nonzero(fresh))
+        claimed, found = keys.claim(*store, self._claimed, limit, asked, rows, fresh)
+        self._claimed = int(claimed)
+        self.hits += int(found) if limit else 0
         return rows, fresh
 
     def find(self, genomes: IntArray) -> IntArray:
