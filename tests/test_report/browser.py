@@ -108,8 +108,9 @@ def browser() -> Iterator[Browser]:
     there, back = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory() as home:
         options = [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
-            "--disable-extensions", "--disable-background-networking", f"--user-data-dir={home}", "--remote-debugging-pipe",
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
+            "--no-first-run", "--disable-extensions", "--disable-background-networking",
+            f"--user-data-dir={home}", "--remote-debugging-pipe",
         ]  # fmt: skip
 
         def pipes() -> None:
@@ -119,7 +120,11 @@ def browser() -> Iterator[Browser]:
             os.dup2(result, 4)
 
         process = subprocess.Popen(
-            [CHROMIUM, *options], preexec_fn=pipes, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [CHROMIUM, *options],
+            preexec_fn=pipes,
+            close_fds=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         os.close(there[0])
         os.close(back[1])
