@@ -108,8 +108,9 @@ def browser() -> Iterator[Browser]:
     there, back = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory() as home:
         options = [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
-            "--disable-extensions", "--disable-background-networking", f"--user-data-dir={home}", "--remote-debugging-pipe",
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
+            "--no-first-run", "--disable-extensions", "--disable-background-networking",
+            f"--user-data-dir={home}", "--remote-debugging-pipe",
         ]  # fmt: skip
 
         def pipes() -> None:

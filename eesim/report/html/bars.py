@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from eesim.report.html.parts import Chart, Key
-from eesim.report.html.plot import LETTER, Plot, row_plot
+from eesim.report.html.plot import Plot, row_plot, text_width
 from eesim.report.html.svg import tag
 from eesim.report.numbers import percent, with_unit
 from eesim.report.style import BLUE, GREEN, GREY, ORANGE, PALE, PURPLE, SKY, VERMILLION, ink_on
@@ -36,8 +36,9 @@ def _stack(plot: Plot, pieces: Sequence[Piece], rows: Sequence[str], unit: str) 
             if piece.hatched:
                 plot.bar(left, left + value, i + 0.16, i + 0.84, "url(#hatch)", "", pointer_events="none")
             room = plot.x(left + value) - plot.x(left)
-            if len(text) * LETTER + 6 < room and not piece.hatched:
-                plot.write(left + value / 2, i + 0.5, text, color=ink_on(piece.color))
+            if text_width(text) + 8 < room:
+                halo = piece.color if piece.hatched else ""
+                plot.write(left + value / 2, i + 0.5, text, color=ink_on(piece.color), halo=halo)
             left += value
 
 

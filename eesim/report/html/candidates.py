@@ -105,7 +105,8 @@ def _spread(folder: Folder, metric: str, mappings: Sequence[str]) -> Chart | Non
     plot = row_plot(f"Boxes of {words(metric)} over the boards. {told}", list(cuts), reach, x_title=titled(metric))
     for i, (name, cut) in enumerate(cuts.items()):
         plot.line([(cut[0], i + 0.5), (cut[4], i + 0.5)], BLACK, width=1.2)
-        hint = f"{name}: half of the boards {number(cut[1])} to {number(cut[3])}, 95 % {number(cut[0])} to {number(cut[4])}"
+        low, first, _, third, high = map(number, cut)
+        hint = f"{name}: half of the boards {first} to {third}, 95 % {low} to {high}"
         plot.bar(cut[1], cut[3], i + 0.2, i + 0.8, SKY, hint)
         plot.line([(cut[2], i + 0.2), (cut[2], i + 0.8)], BLACK)
     return Chart(plot.svg(), f"How {words(metric)} spreads over the boards (box: half of them, line: 95 %)")

@@ -9,7 +9,7 @@ from eesim.report.html.folder import Folder
 from eesim.report.html.forest import Interval, forest
 from eesim.report.html.kind import Kind, scenario_command
 from eesim.report.html.metrics import between, estimate, unit, value_text, words
-from eesim.report.html.parts import Bullets, Cell, Facts, Part, Row, Section, Table, Text
+from eesim.report.html.parts import Bullets, Cell, Facts, Part, Row, Section, Table, Text, fold_long
 from eesim.report.html.requirements import requirement_table
 from eesim.report.numbers import MISSING, number
 
@@ -57,40 +57,39 @@ def _title(folder: Folder) -> str:
 
 
 def _in_short(folder: Folder) -> Section | None:
-    found, rows = folder.json(MAIN), []
-    for i, variant in enumerate(variants(folder), start=1):
-        missed = [v["name"].replace("_", " ") for v in variant.get("requirements", ()) if not v["met"]]
-        judged = (
-            Cell(f"misses {', '.join(missed)}", "bad")
-            if missed
-            else Cell(
-                "met" if variant.get("requirements") else "none", "good" if variant.get("requirements") else "dim"
-            )
-        )
-        rows.append([letter(i), str(variant["label"]), str(variant.get("verdict", "")), judged])
-    parts: list[Part] = []
+    found = folder.json(MAIN)
+    rows: list[list[str | Cell]] = []
     if found:
-        missed = [v["name"].replace("_", " ") for v in found["requirements"] if not v["met"]]
-        own = (
-            Cell(f"misses {', '.join(missed)}", "bad")
-            if missed
-            else Cell("met" if found["requirements"] else "none", "good" if found["requirements"] else "dim")
-        )
-        rows.insert(0, ["A", str(found["a"]), "what the others are compared with", own])
+        rows.append(["A", str(found["a"]), "what the others are compared with", _judged(found)])
+    for i, variant in enumerate(variants(folder), start=1):
+        rows.append([letter(i), str(variant["label"]), str(variant.get("verdict", "")), _judged(variant)])
+    parts: list[Part] = []
     parts.append(Table("What is compared", ["", "scenario", "verdict", "requirements"], rows, "lwwl"))
     if found:
-        asked = found["precision"]["asked"]
-        parts.append(
-            Facts(
-                [
-                    ("run", f"{found['frames']:,} frames × {found['replications']} replications of each, on common random numbers"),
-                    ("engine, seed", f"{found['engine']}, {found['seed']}"),
-                    ("intervals", f"{100 * found['confidence']:g} %; significance by the method of {found['adjustment']} over {found['tests']} tests"),
-                    *([("precision", f"{asked}: {'reached' if found['precision']['reached'] else 'NOT reached'}")] if asked else []),
-                ]
-            )
-        )  # fmt: skip
+        parts.append(Facts(_how(found)))
     return Section("In short", parts)
+
+
+def _how(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How the scenarios were compared."""
+    runs = f"{found['frames']:,} frames × {found['replications']} replications of each, on common random numbers"
+    level = f"{100 * found['confidence']:g} %"
+    facts = [
+        ("run", runs),
+        ("engine, seed", f"{found['engine']}, {found['seed']}"),
+        ("intervals", f"{level}; significance by the method of {found['adjustment']} over {found['tests']} tests"),
+    ]
+    asked, reached = found["precision"]["asked"], found["precision"]["reached"]
+    return [*facts, ("precision", f"{asked}: {'reached' if reached else 'NOT reached'}")] if asked else facts
+
+
+def _judged(told: Mapping[str, Any]) -> Cell:
+    """Requirements of one scenario in a cell."""
+    verdicts = told.get("requirements")
+    if not verdicts:
+        return Cell("none", "dim")
+    missed = [verdict["name"].replace("_", " ") for verdict in verdicts if not verdict["met"]]
+    return Cell(f"misses {', '.join(missed)}", "bad") if missed else Cell("met", "good")
 
 
 def _inputs(folder: Folder) -> Section | None:
@@ -174,8 +173,6 @@ def _replications(folder: Folder) -> Section | None:
         values = [row.get(name) for name in metrics]
         shown = [value_text(value, name).partition(" ")[0] for value, name in zip(values, metrics, strict=True)]
         cells.append([str(row["scenario"]), f"{row['replication']:.0f}", *shown])
-    from eesim.report.html.parts import fold_long
-
     table = Table(
         "Every replication of every scenario; the same number is the same frames",
         head,

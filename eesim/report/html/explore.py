@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-
-from eesim.base import FloatArray
+from eesim.report.html.explore_charts import EVALUATIONS, convergence_chart, evaluations, front_chart
 from eesim.report.html.folder import Folder
 from eesim.report.html.kind import Kind, scenario_command
 from eesim.report.html.objectives import axis_title, sign_of, value_words
-from eesim.report.html.parts import Chart, Code, Facts, Key, Part, Row, Section, Table, Text, fold_long
-from eesim.report.html.plot import Plot
+from eesim.report.html.parts import Code, Facts, Part, Row, Section, Table, Text, fold_long
 from eesim.report.html.requirements import requirement_table
-from eesim.report.html.scatter import cloud, robust_range
-from eesim.report.html.svg import tick_label, widened
 from eesim.report.numbers import number, percent, with_unit
-from eesim.report.style import BLUE, GREY, VERMILLION
 
 MAIN = "certificate.json"
-EVALUATIONS = "evaluations.parquet"
 FRONT = "front.csv"
 BEST = "best.yaml"
 
 NOT_OBJECTIVES = ("mapping", "changes", "violations")
-STEPS = 800
-"""Corners of a convergence curve."""
 
 
 def claims(folder: Folder) -> bool:
@@ -115,7 +106,7 @@ def _front(folder: Folder) -> Section | None:
     names, designs = _objectives(folder), _designs(folder)
     if not designs:
         return None
-    charts = [_pair(folder, designs, x, y) for x, y in list(combinations(names, 2))[:3]]
+    charts = [front_chart(folder, designs, pair, _mapping) for pair in list(combinations(names, 2))[:3]]
     head = ["design", *(axis_title(name) for name in names), "clocks", "exits in use", "policy"]
     rows = [
         [_mapping(one), *(_value(one.get(name)) for name in names), *_changes(one.get("changes") or {})]
@@ -146,86 +137,13 @@ def _switch(key: str, value: object) -> str:
     return str(value) if key == "preset" else f"{key} {value}".replace("_", " ")
 
 
-def _evaluations(
-    folder: Folder, names: Sequence[str]
-) -> tuple[dict[str, FloatArray], np.ndarray[Any, np.dtype[np.bool_]]] | None:
-    """Objectives of all designs in the order of evaluation, and which of them meet the constraints."""
-    schema = folder.schema(EVALUATIONS)
-    if schema is None:
-        return None
-    limits = [name for name in schema.names if name.startswith("violation_")]
-    table = folder.table(EVALUATIONS, [*names, *limits])
-    if table is None:
-        return None
-    values = {name: np.asarray(table[name].to_numpy(), dtype=np.float64) for name in names}
-    good = np.ones(table.num_rows, dtype=np.bool_)
-    for name in limits:
-        good &= np.asarray(table[name].to_numpy()) == 0
-    for mine in values.values():
-        good &= np.isfinite(mine)
-    return values, good
-
-
-def _pair(folder: Folder, designs: Sequence[Mapping[str, Any]], x: str, y: str) -> Chart:
-    front = sorted((one[x], one[y], _mapping(one)) for one in designs if one[x] is not None and one[y] is not None)
-    fx, fy = np.array([p[0] for p in front]), np.array([p[1] for p in front])
-    found = _evaluations(folder, [x, y])
-    cx, cy = (values[good] for values, good in _both(found, x, y)) if found else (fx, fy)
-    ranges = [widened(*robust_range(np.append(c, f), f)) for c, f in ((cx, fx), (cy, fy))]
-    told = "; ".join(f"{name}: {number(a)}, {number(b)}" for a, b, name in front[:8])
-    plot = Plot(
-        f"Front of {x.replace('_', ' ')} and {y.replace('_', ' ')}. {told}", ranges[0], ranges[1],
-        x_title=axis_title(x), y_title=axis_title(y),
-    )  # fmt: skip
-    if found:
-        near = (cx >= ranges[0][0]) & (cx <= ranges[0][1]) & (cy >= ranges[1][0]) & (cy <= ranges[1][1])
-        cloud(plot, cx[near], cy[near], GREY, what="feasible designs")
-    plot.steps([(a, b) for a, b, _ in front], VERMILLION, width=1.4)
-    for a, b, name in front:
-        plot.dot(a, b, VERMILLION, f"{name}\n{axis_title(x)}: {tick_label(a)}\n{axis_title(y)}: {tick_label(b)}")
-    legend = [
-        Key("on the front", VERMILLION, "point"),
-        *([Key("other feasible designs (darker: more)", GREY, "point")] if found else []),
-    ]
-    return Chart(plot.svg(), f"{x.replace('_', ' ')} against {y.replace('_', ' ')}", legend)
-
-
-def _both(found: tuple[dict[str, FloatArray], Any], x: str, y: str) -> Iterator[tuple[FloatArray, Any]]:
-    values, good = found
-    yield values[x], good
-    yield values[y], good
-
-
-def _convergence(folder: Folder) -> Section | None:
+def _search(folder: Folder) -> Section | None:
     names = _objectives(folder)
-    found = _evaluations(folder, names)
-    if found is None or len(names) != 1 or not found[1].any():
+    found = evaluations(folder, names)
+    if found is None or len(names) != 1 or not found.feasible.any():
         return None
-    (name,), (values, good) = names, found
-    sign = sign_of(name) or 1
-    best = np.minimum.accumulate(np.where(good, sign * values[name], np.inf))
-    at = np.flatnonzero(np.diff(best, prepend=np.inf) < 0)
-    at = at[np.isfinite(best[at])]
-    at = at[:: -(-len(at) // STEPS)] if len(at) > STEPS else at
-    steps = [(float(i + 1), float(sign * best[i])) for i in at]
-    steps.append((float(len(best)), float(sign * best[-1])))
     bound = folder.json(MAIN).get("certificate", {}).get("lower_bound")
-    ends = [y for _, y in steps] + ([bound] if bound is not None else [])
-    wide = len(best) > 100
-    plot = Plot(
-        f"Best {name.replace('_', ' ')} after so many evaluations: from {number(steps[0][1])} to {number(steps[-1][1])}",
-        (1, max(len(best), 2)), widened(min(ends), max(ends)),
-        x_title="designs evaluated", y_title=f"best so far: {axis_title(name)}", x_log=wide, left=66,
-    )  # fmt: skip
-    plot.steps(steps, BLUE)
-    for x, y in steps[:-1]:
-        plot.dot(x, y, BLUE, f"design {x:,.0f}: {value_words(y, name)}", radius=3)
-    legend = [Key("best feasible design so far", BLUE, "solid")]
-    if bound is not None:
-        plot.level(bound, VERMILLION, style="dash")
-        legend.append(Key(f"bound {number(bound)}", VERMILLION, "dash"))
-    told = f"{int(good.sum()):,} of {len(best):,} evaluated designs meet the constraints"
-    return Section("Search", [Row([Chart(plot.svg(), f"How the search went; {told}", legend)])])
+    return Section("Search", [Row([convergence_chart(found, names[0], bound)])])
 
 
 def _confirmation(folder: Folder) -> Section | None:
@@ -238,7 +156,9 @@ def _confirmation(folder: Folder) -> Section | None:
     rows += [["deadline missed", percent(found["deadline_miss_rate"])]]
     rows += [["energy per answered frame", with_unit(found["energy_mj_per_frame"]["total"], "mJ")]]
     agree = folder.json(MAIN).get("engines_agree")
-    said = {True: "Both engines give the same.", False: "The engines DISAGREE."}.get(agree, "")
+    said = (
+        {True: "Both engines give the same.", False: "The engines DISAGREE."}[bool(agree)] if agree is not None else ""
+    )
     text = f"The best design, simulated again with fresh seeds ({found['seed']}), {found['frames']:,} frames. {said}"
     parts: list[Part] = [
         Text(text, "bad" if agree is False else ""),
@@ -278,7 +198,7 @@ KIND = Kind(
         BEST: "the best design as a scenario",
     },
     title=_title,
-    sections=(_in_short, _front, _convergence, _confirmation, _scenario),
+    sections=(_in_short, _front, _search, _confirmation, _scenario),
     provenance=_provenance,
     rerun=_rerun,
 )

@@ -36,7 +36,8 @@ def latency_charts(folder: Folder) -> Iterator[Part]:
     if not curves:
         yield Text("No frame was answered.", "bad")
         return
-    yield Row(_charts(curves, _limits(summary, page)))
+    charts, legend = _charts(curves, _limits(summary, page))
+    yield Row(charts, legend)
 
 
 def _curves(table: pa.Table, summary: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, FloatArray]:
@@ -82,7 +83,7 @@ def thinned(values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     return distinct[keep], at_most[keep], at_least[keep]
 
 
-def _charts(curves: Mapping[str, FloatArray], limits: Mapping[float, str]) -> list[Chart]:
+def _charts(curves: Mapping[str, FloatArray], limits: Mapping[float, str]) -> tuple[list[Chart], list[Key]]:
     everything = curves["all answers"]
     count, longest = len(everything), float(everything[-1])
     near = {at: name for at, name in limits.items() if at <= FAR * longest}
@@ -120,10 +121,11 @@ def _charts(curves: Mapping[str, FloatArray], limits: Mapping[float, str]) -> li
             plot.upright(at, VERMILLION, style=style, width=1.6)
         legend.append(Key(f"{name}{off}", VERMILLION, style))
     how_many = f"{count:,} answered frames" if count > 1 else "one answered frame"
-    return [
-        Chart(share.svg(), f"Latency of {how_many}: share answered within a given time", legend),
-        Chart(tail.svg(), "The tail: share that takes at least so long (logarithmic scale)", legend),
+    charts = [
+        Chart(share.svg(), f"Latency of {how_many}: share answered within a given time"),
+        Chart(tail.svg(), "The tail: share that takes at least so long (logarithmic scale)"),
     ]
+    return charts, legend
 
 
 def _shifted(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""What a page is made of: sections of tables, charts, facts and text. The templates draw these and know nothing else."""
+"""What a page is made of: sections of tables, charts, facts and text. The templates know nothing else."""
 
 from __future__ import annotations
 
@@ -94,9 +94,10 @@ class Code:
 
 @dataclass(frozen=True)
 class Row:
-    """Charts beside each other where there is room."""
+    """Charts beside each other where there is room; ``legend`` is that of all of them."""
 
     charts: Sequence[Chart]
+    legend: Sequence[Key] = ()
     kind: str = field(default="row", init=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -11,19 +12,28 @@ from eesim.report.html.svg import Scale, joined, path, plain, tag, tick_label
 WIDTH, HEIGHT = 460.0, 300.0
 """Size of a chart in its own units: narrow, so that its text can still be read where it shrinks to a phone's width."""
 
-LETTER = 6.6
-"""Mean width of a letter, in the same units."""
+_NARROW, _WIDE = frozenset(" .,:;'|!ijlftrI()[]-"), frozenset("MWmw@%—→")
 
 LINES = {"solid": None, "dash": "6 3", "dotted": "2 3", "mixed": "7 3 2 3"}
 STYLES = ("solid", "dash", "mixed", "dotted")
 
 
-def shortened(text: str, length: int) -> str:
-    """Return a text, or its beginning and end with an ellipsis between them."""
-    if len(text) <= length:
+def text_width(text: str) -> float:
+    """Return about how wide a text is, rather too much than too little: what font a reader has is not known."""
+    wide = sum(10.5 if c in _WIDE else 4.6 if c in _NARROW else 8.6 if c.isupper() else 7.4 for c in text)
+    return float(wide)
+
+
+def shortened(text: str, room: float) -> str:
+    """Return a text, or its beginning and end with an ellipsis between them, so that it fits into so much room."""
+    if text_width(text) <= room:
         return text
-    head = (length - 1) // 2
-    return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
+    for length in range(len(text) - 1, 2, -1):
+        head = (length - 1) // 2
+        cut = f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
+        if text_width(cut) <= room:
+            return cut
+    return text[:1] + "…"
 
 
 class Plot:
@@ -80,7 +90,7 @@ class Plot:
         labels = [_label(tick, percent) for tick in ticks]
         # Every second number where they would touch.
         room = (self.right - self.left) / max(len(ticks), 1)
-        every = -(-max((len(label) for label in labels), default=1) * (LETTER + 2) // max(room, 1)) or 1
+        every = -(-(max(map(text_width, labels), default=1) + 8) // max(room, 1)) or 1
         for i, (tick, label) in enumerate(zip(ticks, labels, strict=True)):
             at = self.x(tick)
             self.outside.append(tag("line", x1=at, x2=at, y1=self.top, y2=self.bottom, class_="grid"))
@@ -88,7 +98,7 @@ class Plot:
                 self.outside.append(tag("text", label, x=at, y=self.bottom + 16, text_anchor="middle"))
         if title:
             middle = (self.left + self.right) / 2
-            fits = (self.right - self.left) / 2 + min(self.left, 14) > len(title) * LETTER / 2
+            fits = (self.right - self.left) / 2 + min(self.left, 14) > text_width(title) / 2
             self.outside.append(
                 tag("text", title, x=middle if fits else self.width / 2, y=self.height - 8, text_anchor="middle")
             )
@@ -104,7 +114,7 @@ class Plot:
             self.outside.append(tag("text", title, x=13.0, y=middle, text_anchor="middle", transform=turned))
 
     def _rows(self, rows: Sequence[str]) -> None:
-        longest = int((self.left - 8) / LETTER)
+        longest = self.left - 8
         for i, label in enumerate(rows):
             shown = shortened(label, longest)
             hint = [tag("title", label)] if shown != label else []
@@ -122,15 +132,15 @@ class Plot:
     def steps(self, points: Sequence[tuple[float, float]], color: str, **look: object) -> None:
         """Draw a staircase: each value holds until the next one."""
         corners = list(points[:1])
-        for (_, before), (x, y) in zip(points, points[1:], strict=False):
+        for (_, before), (x, y) in pairwise(points):
             corners += [(x, before), (x, y)]
         self.line(corners, color, **look)  # type: ignore[arg-type]
 
     def dot(self, x: float, y: float, color: str, hint: str, *, radius: float = 4, hollow: bool = False) -> None:
         """Draw a point that says what it is."""
-        fill = {"fill": "#fff", "stroke": color, "stroke_width": 2} if hollow else {"fill": color}
+        fill = {"fill": "#fff", "stroke": color, "stroke_width": 2} if hollow else {"fill": color, "class_": "dot"}
         here = {"cx": self.x(x), "cy": self.y(y), "r": float(radius)}
-        self.inside.append(tag("circle", *([tag("title", hint)] if hint else []), class_="dot", **here, **fill))
+        self.inside.append(tag("circle", *([tag("title", hint)] if hint else []), **here, **fill))
 
     def bar(self, x0: float, x1: float, y0: float, y1: float, color: str, hint: str, **look: object) -> None:
         """Draw a rectangle between values."""
@@ -151,9 +161,13 @@ class Plot:
         look = {"stroke": color, "stroke_width": 1.2, "stroke_dasharray": LINES[style]}
         self.inside.append(tag("line", x1=self.left, x2=self.right, y1=at, y2=at, **look))
 
-    def write(self, x: float, y: float, text: str, *, anchor: str = "middle", color: str = "#1a1a1a") -> None:
-        """Write at a value, in the middle of the line."""
-        self.outside.append(tag("text", text, x=self.x(x), y=self.y(y) + 4, text_anchor=anchor, fill=color))
+    def write(
+        self, x: float, y: float, text: str, *, anchor: str = "middle", color: str = "#1a1a1a", halo: str = ""
+    ) -> None:
+        """Write at a value, in the middle of the line; a halo keeps hatching away from the letters."""
+        around = {"stroke": halo, "stroke_width": 4, "paint_order": "stroke"} if halo else {}
+        look = {"text_anchor": anchor, "fill": color, **around}
+        self.outside.append(tag("text", text, x=self.x(x), y=self.y(y) + 4, **look))
 
     def svg(self) -> Markup:
         """Return the picture: what lies inside of the axes is cut off at their ends."""
@@ -191,7 +205,7 @@ def row_plot(
     alt: str, rows: Sequence[str], x: tuple[float, float], *, x_title: str, left: float = 0, **options: object
 ) -> Plot:
     """Return a plot of rows, the first one on top; row *i* reaches from *i* to *i* + 1."""
-    room = left or min(max(max(map(len, rows), default=1) * LETTER + 14, 40), 190)
+    room = left or min(max(max(map(text_width, rows), default=1) + 14, 40), 190)
     height = 26.0 * len(rows) + 62
     size = {"height": height, **options}
     return Plot(alt, x, (float(len(rows)), 0.0), x_title=x_title, left=room, rows=rows, **size)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from eesim.report.html.bars import energy_chart, load_chart, parts_chart
 from eesim.report.html.folder import Folder
 from eesim.report.html.kind import Kind, scenario_command
 from eesim.report.html.latency import latency_charts
-from eesim.report.html.metrics import cells, value_text
+from eesim.report.html.metrics import between, cells, value_text
 from eesim.report.html.parts import Bullets, Facts, Part, Row, Section, Table, Text
 from eesim.report.html.requirements import requirement_table
 from eesim.report.html.timeline import timeline
@@ -89,7 +89,9 @@ def _headline(summary: Mapping[str, Any], page: Mapping[str, Any]) -> Table:
     ]
     if summary["latency_ms"]["max"]["ci_low"] is not None:
         # The interval of the largest value is the range of the replications' maxima.
-        rows[-1] = ["max latency", value_text(latency["max"]["value"], "latency_ms.max"), "largest of all replications"]
+        worst = latency["max"]
+        reach = between(worst["ci_low"], worst["ci_high"])
+        rows[-1] = ["max latency", value_text(worst["value"], "latency_ms.max"), f"replications' maxima: {reach}"]
     deadlines = any(stream["deadline_ms"] is not None for stream in page.get("streams", ()))
     names = ["throughput_fps", "period_ms", "drop_rate"]
     names += ["deadline_miss_rate"] if deadlines or not page else []
@@ -199,7 +201,8 @@ def _limit_words(bounds: Mapping[str, Any]) -> list[Part]:
     rate, mean = bounds.get("throughput_fps"), bounds.get("mean_latency_ms")
     if rate is None or mean is None:
         return []
-    told = f"No schedule of this mapping does better than {with_unit(rate, 'fps')} ({bounds['bottleneck']} is the bottleneck)"
+    why = f"{bounds['bottleneck']} is the bottleneck"
+    told = f"No schedule of this mapping does better than {with_unit(rate, 'fps')} ({why})"
     return [Text(f"{told} and a mean latency of {with_unit(mean, 'ms')} (nothing waits or slows down).")]
 
 

@@ -22,6 +22,10 @@ MOST = 20
 """Inputs in a tornado; the rest is in the table."""
 
 
+SHARES = ("alone", "with all others")
+"""First-order and total indices."""
+
+
 def claims(folder: Folder) -> bool:
     """Whether the folder holds a sensitivity."""
     return folder.has(MAIN) or folder.has(TABLE)
@@ -62,13 +66,11 @@ def _in_short(folder: Folder) -> Section | None:
     for one in found["parameters"]:
         statuses[one["status"]] = statuses.get(one["status"], 0) + 1
     rows = [[words(name), *cells(told, name)] for name, told in found["metrics"].items()]
-    told = ", ".join(f"{count:,} {status}" for status, count in statuses.items())
+    told = ", ".join(f"{status}: {count:,}" for status, count in statuses.items())
     facts = [
         ("inputs", told),
-        (
-            "each point",
-            f"{found['frames']:,} frames × {found['replications']} replications; {found['simulated']:,} points simulated",
-        ),
+        ("each point", f"{found['frames']:,} frames × {found['replications']} replications"),
+        ("simulated", f"{found['simulated']:,} points"),
         ("intervals", f"{100 * found['confidence']:g} %; significance by the method of {found['adjustment']}"),
     ]
     return Section(
@@ -144,7 +146,8 @@ def _sobol(folder: Folder) -> Section | None:
         return None
     parts: list[Part] = [
         Text(
-            f"From {found['points']:,} base samples ({found['evaluations']:,} points). Alone: share of the variance that goes "
+            f"From {found['points']:,} base samples ({found['evaluations']:,} points). "
+            "Alone: share of the variance that goes "
             "if this input becomes known. With all others: share that is left if all the others become known."
         )
     ]
@@ -157,14 +160,13 @@ def _sobol(folder: Folder) -> Section | None:
                 if one.value is None:
                     continue
                 low, high = (one.value if end is None else end for end in (one.ci_low, one.ci_high))
-                hint = f"{index['path']}, {('alone', 'with all others')[series]}: {number(one.value, 3)} [{number(low, 3)}, {number(high, 3)}]"
+                interval = f"[{number(low, 3)}, {number(high, 3)}]"
+                hint = f"{index['path']}, {SHARES[series]}: {number(one.value, 3)} {interval}"
                 rows.append(Interval(str(index["path"]), one.value, low, high, hint, series=series))
         if rows:
             deviation = value_text(told["standard_deviation"], name)
             caption = f"What makes {words(name)} vary (standard deviation {deviation})"
-            charts.append(
-                forest(rows, "share of the variance", caption, zero=True, series=("alone", "with all others"))
-            )
+            charts.append(forest(rows, "share of the variance", caption, zero=True, series=SHARES))
     return Section("Sobol's indices", [*parts, Row(charts)]) if charts else None
 
 

@@ -66,7 +66,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
         return [low]
     raw = (high - low) / max(most, 1)
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * k for k in (1, 2, 5, 10) if power * k >= raw * (1 - 1e-9))
+    step = next(power * k for k in (1, 2, 5, 10) if power * k >= 0.75 * raw)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     # Division by a whole number where the step is below 1: 3 / 10, not 3 * 0.1.
     inverse = round(1 / step) if step < 1 else 0

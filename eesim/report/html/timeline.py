@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from markupsafe import Markup
-
 from eesim.report.episodes import NO_SERVER, lanes
 from eesim.report.html.parts import Chart, Key, Timeline
-from eesim.report.html.plot import LETTER, shortened
-from eesim.report.html.svg import Scale, joined, plain, tag, tick_label, ticks
+from eesim.report.html.svg import tag
+from eesim.report.html.timeline_canvas import Canvas
 from eesim.report.numbers import duration
-from eesim.report.style import BLACK, GREY, PURPLE, colour, ink_on, lighter
+from eesim.report.style import BLACK, GREY, PURPLE, colour, lighter
 
-WIDTH = 1080.0
 ROW = 30.0
 SLOT = 15.0
 """Height of a bar in the picture by frame: tasks of a frame that run at the same time lie below each other."""
-TOP = 8.0
 MARKS = 26.0
 """Height of the rows of arrivals and answers."""
-AXIS = 40.0
 FRAMES = 6
 """Frames that are shown from arrival to answer before anybody zooms."""
 ROWS = 48
@@ -99,98 +94,6 @@ def _window(story: Story) -> tuple[int, int, int]:
     return begin - air, min(end + air, last + air), last + air
 
 
-class Canvas:
-    """Rows below each other on one time axis; everything knows its times, so that the script can move it."""
-
-    def __init__(self, story: Story, labels: Sequence[str], heights: Sequence[float], alt: str) -> None:
-        self.begin, self.end, self.last = _window(story)
-        self.left = min(max(max(map(len, labels), default=1) * LETTER + 14, 64), 150)
-        self.scale = Scale(0, (self.end - self.begin) / 1e6, self.left, WIDTH - 10)
-        self.tops = [TOP + sum(heights[:i]) for i in range(len(heights) + 1)]
-        self.heights, self.alt = heights, alt
-        self.marks: list[Markup] = []
-        self.outside: list[Markup] = []
-        for i, label in enumerate(labels):
-            shown = shortened(label, int((self.left - 8) / LETTER))
-            at = self.tops[i] + heights[i] / 2 + 4
-            self.outside.append(tag("text", shown, x=self.left - 8, y=at, text_anchor="end"))
-            if i:
-                line = {"x1": 0.0, "x2": "100%", "y1": self.tops[i], "y2": self.tops[i]}
-                self.outside.append(tag("line", **line, class_="grid"))
-
-    def _ms(self, ns: int) -> float:
-        return (ns - self.begin) / 1e6
-
-    def bar(
-        self, row: int, slot: float, height: float, start: int, end: int, hint: str, name: str, **look: str
-    ) -> None:
-        """Draw a bar from time to time; its name is written into it where it fits."""
-        x0, x1 = self.scale(self._ms(start)), self.scale(self._ms(end))
-        y = self.tops[row] + slot
-        times = {"data_s": _time(self._ms(start)), "data_e": _time(self._ms(end))}
-        box = tag("rect", tag("title", hint), x=x0, y=y, width=max(x1 - x0, 0.5), height=height, **times, **look)
-        self.marks.append(box)
-        if name:
-            fits = len(name) * LETTER + 4 < x1 - x0
-            ink = ink_on(look["fill"]) if look["fill"].startswith("#") else BLACK
-            hidden = {} if fits else {"visibility": "hidden"}
-            self.marks.append(
-                tag(
-                    "text",
-                    name,
-                    x=(x0 + x1) / 2,
-                    y=y + height / 2 + 4,
-                    text_anchor="middle",
-                    fill=ink,
-                    data_n=len(name),
-                    **times,
-                    **hidden,
-                )  # fmt: skip
-            )
-
-    def mark(self, row: int, at: int, inside: Markup) -> None:
-        """Draw a mark at an instant."""
-        x, y = self.scale(self._ms(at)), self.tops[row] + self.heights[row] / 2
-        place = f"translate({plain(x)} {plain(y)})"
-        self.marks.append(tag("g", inside, data_s=_time(self._ms(at)), data_y=plain(y), transform=place))
-
-    def svg(self, kind: str) -> Markup:
-        """Return the picture."""
-        bottom = self.tops[-1]
-        axis = [
-            tag("g", tag("line", y1=TOP, y2=bottom, class_="grid"), tag("text", tick_label(t), y=bottom + 16, text_anchor="middle"),
-                transform=f"translate({plain(self.scale(t))} 0)")
-            for t in ticks(0, self.scale.high, 10)
-        ]  # fmt: skip
-        height = bottom + AXIS
-        wide = WIDTH - 10 - self.left
-        clip = tag(
-            "svg", joined(self.marks), class_="marks", x=self.left, y=0, width=wide, height=bottom,
-            viewBox=f"{plain(self.left)} 0 {plain(wide)} {plain(bottom)}", preserveAspectRatio="none",
-        )  # fmt: skip
-        title = tag("text", f"ms since {duration(self.begin)} of the run", x=self.left, y=height - 4, class_="time")
-        return tag(
-            "svg",
-            tag("g", joined(axis), class_="ticks"),
-            joined([part for part in self.outside if part.startswith("<line")]),
-            clip,
-            joined([part for part in self.outside if part.startswith("<text")]),
-            title,
-            class_=f"chart timeline {kind}",
-            role="img",
-            aria_label=self.alt,
-            viewBox=f"0 0 {plain(WIDTH)} {plain(height)}",
-            data_left=plain(self.left),
-            data_bottom=plain(bottom),
-            data_high=_time(self.scale.high),
-            data_last=_time((self.last - self.begin) / 1e6),
-        )
-
-
-def _time(ms: float) -> str:
-    return f"{ms:.6f}".rstrip("0").rstrip(".")
-
-
 def _hint(story: Story, bar: Bar) -> str:
     where = story.servers[bar.server] if bar.server != NO_SERVER else "a delay"
     text = f"frame {bar.frame}: {bar.task} on {where}, {duration(bar.end_ns - bar.start_ns)}"
@@ -217,7 +120,7 @@ def _by_server(story: Story) -> Chart:
     heights = [MARKS, MARKS, *[ROW] * (len(labels) - 2)]
     place = {server: 2 + i for i, server in enumerate(shown)}
     alt = f"Timeline of the first {len(story.frames)} frames: a row for each of {', '.join(labels[2:]) or 'no server'}"
-    canvas = Canvas(story, labels, heights, alt)
+    canvas = Canvas(_window(story), labels, heights, alt)
     for bar in story.bars:
         row = place.get(bar.server, -1) if bar.server != NO_SERVER else 2 + len(shown) + delay_lane[id(bar)]
         if not 0 <= row < len(labels):
@@ -249,19 +152,18 @@ def _marks(canvas: Canvas, story: Story) -> None:
         stream = f" of {story.streams[frame.stream]}" if 0 <= frame.stream < len(story.streams) else ""
         hint = tag("title", f"frame {frame.frame}{stream} arrives at {duration(frame.arrival_ns)}")
         arrow = tag("path", hint, d="M-5 -5L5 -5L0 5Z", fill=color, stroke=BLACK, stroke_width="0.5")
-        canvas.mark(0, frame.arrival_ns, Markup("").join([arrow, tag("text", str(frame.frame), x=8, y=4)]))
+        canvas.mark(0, frame.arrival_ns, arrow, str(frame.frame))
         if frame.end_ns is None:
             continue
         took = duration(frame.end_ns - frame.arrival_ns)
         if frame.dropped:
             hint = tag("title", f"frame {frame.frame}{stream} is dropped after {took}")
             cross = tag("path", hint, d="M-5 -5L5 5M-5 5L5 -5", stroke=color, stroke_width="3", fill="none")
-            canvas.mark(1, frame.end_ns, cross)
+            canvas.mark(1, frame.end_ns, cross, "")
         else:
             hint = tag("title", f"frame {frame.frame}{stream} is answered by {frame.exit} after {took}")
             ring = tag("circle", hint, r=6, fill=color, stroke=BLACK, stroke_width="0.5")
-            short = str(frame.exit).rpartition("/")[2]
-            canvas.mark(1, frame.end_ns, Markup("").join([ring, tag("text", short, x=9, y=4)]))
+            canvas.mark(1, frame.end_ns, ring, str(frame.exit).rpartition("/")[2])
 
 
 def _legend(story: Story) -> list[Key]:
@@ -288,7 +190,7 @@ def _by_frame(story: Story) -> Chart:
     height = min(max((max(s, default=0) + 1 for s in slots.values()), default=1), SLOTS) * SLOT + 20
     labels = [f"in flight {i + 1}" for i in range(n_lanes)] if n_lanes > 1 else ["frames"]
     alt = f"Timeline of the first {len(story.frames)} frames: a row for each frame in flight, bars for its tasks"
-    canvas = Canvas(story, labels, [height] * n_lanes, alt)
+    canvas = Canvas(_window(story), labels, [height] * n_lanes, alt)
     left_out = 0
     for frame, row, (start, end) in zip(story.frames, frame_lane, spans, strict=True):
         if row >= n_lanes:

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from eesim.report.html.folder import Folder
 from eesim.report.html.kind import Kind
-from eesim.report.html.parts import Chart, Facts, Key, Part, Row, Section, Table, fold_long
-from eesim.report.html.plot import Plot, row_plot
-from eesim.report.html.scatter import FEW, cloud
-from eesim.report.html.svg import tick_label
+from eesim.report.html.parts import Facts, Part, Row, Section, Table, fold_long
+from eesim.report.html.validate_charts import budget_chart, parity_chart
 from eesim.report.numbers import number
-from eesim.report.style import BLACK, BLUE, GREY, ORANGE, colour, lighter
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MAIN = "summary.json"
 PREDICTIONS = "predictions.parquet"
 SCORES = "scores.csv"
 BUDGET = "error_budget.csv"
-
-BAND = 0.1
-"""Errors within which points lie in the grey band of a parity plot."""
 
 
 def claims(folder: Folder) -> bool:
@@ -116,40 +105,10 @@ def _parity(folder: Folder) -> Section | None:
     parts: list[Part] = []
     for suite, own in rows.groupby("suite", sort=True):
         charts = [
-            _parity_chart(part, str(suite), str(quantity)) for quantity, part in own.groupby("quantity", sort=False)
+            parity_chart(part, str(suite), str(quantity)) for quantity, part in own.groupby("quantity", sort=False)
         ]
         parts.append(Row(charts))
     return Section("Parity", parts) if parts else None
-
-
-def _parity_chart(rows: pd.DataFrame, suite: str, quantity: str) -> Chart:
-    x, y = rows["measured"].to_numpy(dtype=np.float64), rows["predicted"].to_numpy(dtype=np.float64)
-    low, high = float(min(x.min(), y.min())) / 1.1, float(max(x.max(), y.max())) * 1.1
-    name, error = rows["unit"].iloc[0], float(np.mean(np.abs(y / x - 1))) * 100
-    plot = Plot(
-        f"Predicted against measured {quantity} of {len(rows):,} runs ({suite}): mean error {error:.2f} %",
-        (low, high), (low, high), x_title=f"measured {quantity}, {name}", y_title=f"predicted {quantity}, {name}",
-        x_log=True, y_log=True, left=66, height=400,
-    )  # fmt: skip
-    band = [(low, low * (1 - BAND)), (high, high * (1 - BAND))], [(low, low * (1 + BAND)), (high, high * (1 + BAND))]
-    for side in band:
-        plot.line(side, lighter(GREY, 0.3), style="dash", width=1)
-    plot.line([(low, low), (high, high)], BLACK, width=1)
-    graphs = sorted(set(rows["graph"]))
-    legend = [Key("equal", BLACK, "solid"), Key(f"{100 * BAND:.0f} % off", lighter(GREY, 0.3), "dash")]
-    if len(rows) > FEW:
-        cloud(plot, x, y, BLUE, what="runs")
-        legend.append(Key("runs (darker: more)", BLUE))
-    else:
-        for k, graph in enumerate(graphs):
-            own = rows[rows["graph"] == graph]
-            hints = [
-                f"{graph} {row.order}: predicted {tick_label(row.predicted)}, measured {tick_label(row.measured)} {name}"
-                for row in own.itertuples()
-            ]
-            cloud(plot, own["measured"].to_numpy(), own["predicted"].to_numpy(), colour(k), hints)
-            legend.append(Key(f"{graph} ({len(own):,})", colour(k), "point"))
-    return Chart(plot.svg(), f"{suite}, {quantity}: {len(rows):,} runs, mean error {error:.2f} %", legend)
 
 
 def _budget(folder: Folder) -> Section | None:
@@ -160,7 +119,7 @@ def _budget(folder: Folder) -> Section | None:
     for row in rows:
         groups.setdefault((row["suite"], row["graph"], row["quantity"]), []).append(row)
     charts = [
-        _budget_chart(key, own) for key, own in groups.items() if any(row["mape_off_pct"] is not None for row in own)
+        budget_chart(key, own) for key, own in groups.items() if any(row["mape_off_pct"] is not None for row in own)
     ]
     head = [
         "suite",
@@ -188,23 +147,6 @@ def _budget(folder: Folder) -> Section | None:
     ]
     table = Table("Mean error with all terms and without each", head, cells, "llllrrrrrrl")
     return Section("Error by physical term", [Row(charts), *fold_long(table, 12, "rows")])
-
-
-def _budget_chart(key: tuple[str, str, str], rows: Sequence[Mapping[str, Any]]) -> Chart:
-    known = [row for row in rows if row["mape_off_pct"] is not None]
-    names = [str(row["term"]).replace("_", " ") for row in known]
-    longest, all_terms = max(row["mape_off_pct"] for row in known), known[0]["mape_pct"]
-    who = f"{key[0]}, {key[1]}: {key[2]}"
-    told = "; ".join(f"{name} {number(row['mape_off_pct'], 3)} %" for name, row in zip(names, known, strict=True))
-    reach = max(longest, all_terms) * 1.08 or 1
-    plot = row_plot(f"Mean error of {who} without each term: {told}", names, (0, reach), x_title="mean error (MAPE), %")
-    for i, (name, row) in enumerate(zip(names, known, strict=True)):
-        hint = f"without {name}: {number(row['mape_off_pct'], 3)} %, with all terms {number(all_terms, 3)} %"
-        plot.bar(0, row["mape_off_pct"], i + 0.2, i + 0.8, lighter(ORANGE, 0.2), hint)
-    plot.upright(all_terms, BLUE, width=2)
-    return Chart(
-        plot.svg(), who, [Key("without this term", lighter(ORANGE, 0.2)), Key("with all terms", BLUE, "solid")]
-    )
 
 
 def _decisions(folder: Folder) -> Section | None:

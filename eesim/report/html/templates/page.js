@@ -24,10 +24,10 @@
   document.addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
 
   /* Timelines: everything that has data-s moves; both pictures show the same time. */
-  const LETTER = 6.6, NS = "http://www.w3.org/2000/svg";
+  const NS = "http://www.w3.org/2000/svg", NARROW = 760;
   const ticks = (low, high, most) => {
     const raw = (high - low) / Math.max(most, 1), power = 10 ** Math.floor(Math.log10(raw));
-    const step = [1, 2, 5, 10].map((k) => k * power).find((s) => s >= raw * (1 - 1e-9));
+    const step = [1, 2, 5, 10].map((k) => k * power).find((s) => s >= 0.75 * raw);
     const found = [];
     for (let i = Math.ceil(low / step - 1e-9); i * step <= high * (1 + 1e-12); i++) found.push(i * step);
     return found;
@@ -37,10 +37,14 @@
   const setUp = (box) => {
     const charts = [...box.querySelectorAll("svg.timeline")].map((svg) => ({
       svg, left: +svg.dataset.left, bottom: +svg.dataset.bottom, inner: svg.querySelector("svg.marks"),
-      axis: svg.querySelector("g.ticks"), moving: [...svg.querySelectorAll("[data-s]")],
+      axis: svg.querySelector("g.ticks"), bars: [...svg.querySelectorAll("rect[data-s], text[data-s]")],
+      signs: [...svg.querySelectorAll("g[data-s]")],
     }));
     if (!charts.length) return;
-    const first = { from: 0, to: +charts[0].svg.dataset.high }, last = +charts[0].svg.dataset.last;
+    const told = charts[0].svg.dataset, low = +told.from, last = +told.last;
+    /* A narrow screen shows fewer of the first frames at once. */
+    const share = Math.min(1, Math.max(box.getBoundingClientRect().width / NARROW, 0.3));
+    const first = { from: low, to: low + (+told.to - low) * share };
     let view = { ...first };
     box.classList.add("live");
     box.querySelector(".controls").hidden = false;
@@ -53,13 +57,9 @@
       chart.inner.setAttribute("viewBox", `${chart.left} 0 ${wide} ${chart.bottom}`);
       chart.wide = wide;
       const x = (t) => chart.left + (t - view.from) / (view.to - view.from) * wide;
-      for (const one of chart.moving) {
-        const s = x(+one.dataset.s);
-        if (one.tagName === "g") {
-          one.setAttribute("transform", `translate(${s.toFixed(2)} ${one.dataset.y})`);
-          continue;
-        }
-        const e = x(+one.dataset.e), out = e < chart.left - 2 || s > width + 2;
+      const right = width - 8;
+      for (const one of chart.bars) {
+        const s = x(+one.dataset.s), e = x(+one.dataset.e), out = e < chart.left - 2 || s > right + 2;
         one.style.display = out ? "none" : "";
         if (out) continue;
         if (one.tagName === "rect") {
@@ -67,12 +67,19 @@
           one.setAttribute("width", Math.max(e - s, 0.5).toFixed(2));
         } else {
           /* A name stands in the middle of what can be seen of its bar. */
-          const a = Math.max(s, chart.left), b = Math.min(e, width - 8);
+          const a = Math.max(s, chart.left), b = Math.min(e, right);
           one.setAttribute("x", ((a + b) / 2).toFixed(2));
-          one.setAttribute("visibility", +one.dataset.n * LETTER + 4 < b - a ? "visible" : "hidden");
+          one.setAttribute("visibility", +one.dataset.w < b - a ? "visible" : "hidden");
         }
       }
-      chart.axis.replaceChildren(...ticks(view.from, view.to, wide / 90).map((t) => {
+      chart.signs.forEach((one, k) => {
+        /* They are sorted by row and time: a name needs room until the next sign of its row. */
+        const s = x(+one.dataset.s), next = chart.signs[k + 1];
+        const until = next && next.dataset.y === one.dataset.y ? Math.min(x(+next.dataset.s) - 8, right) : right;
+        one.setAttribute("transform", `translate(${s.toFixed(2)} ${one.dataset.y})`);
+        one.lastElementChild.setAttribute("visibility", s + +one.dataset.w <= until ? "visible" : "hidden");
+      });
+      chart.axis.replaceChildren(...ticks(view.from, view.to, wide / 80).map((t) => {
         const g = document.createElementNS(NS, "g"), line = document.createElementNS(NS, "line");
         const text = document.createElementNS(NS, "text");
         g.setAttribute("transform", `translate(${x(t).toFixed(2)} 0)`);
@@ -88,8 +95,8 @@
     };
     const draw = () => charts.forEach(place);
     const show = (from, to) => {
-      const span = Math.min(Math.max(to - from, 0.001), last);
-      const begin = Math.min(Math.max(from, 0), last - span);
+      const span = Math.min(Math.max(to - from, 0.001), last - low);
+      const begin = Math.min(Math.max(from, low), last - span);
       view = { from: begin, to: begin + span };
       draw();
     };
@@ -98,7 +105,7 @@
     const shift = (share) => { const d = share * (view.to - view.from); show(view.from + d, view.to + d); };
     const actions = {
       in: () => zoom(0.5, middle()), out: () => zoom(2, middle()), left: () => shift(-0.5), right: () => shift(0.5),
-      first: () => show(first.from, first.to), all: () => show(0, last),
+      first: () => show(first.from, first.to), all: () => show(low, last),
     };
     box.addEventListener("click", (event) => {
       const button = event.target.closest("button[data-do]");
