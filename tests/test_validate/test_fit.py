@@ -264,7 +264,7 @@ def test_profiles_and_networks_are_read_back(tmp_path: Path) -> None:
         tmp_path, "toy", yaml.safe_load(files["networks/toy.yaml"])["origin"]
     )
     laws = fit_laws(read_layer_times(tmp_path), "toy", "lw", board())
-    assert profile_data("toy", laws, {"kind": "fitted"})["laws"]["layer2"]["B"]["fixed"] == "0.1 ms"
+    assert profile_data("toy", "coup", laws, {"kind": "fitted"})["laws"]["layer2"]["B"]["fixed"] == "0.1 ms"
 
 
 def test_tables_as_sources(tmp_path: Path) -> None:
