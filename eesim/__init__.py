@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eesim.metrics.result import Result
     from eesim.plan.lower import lower
     from eesim.scenario.load import Scenario, load
+    from eesim.validate.validation import Validation, validate_runs
 
 __all__ = [
     "ExitFit",
@@ -28,6 +29,7 @@ __all__ = [
     "Scenario",
     "SharedDifficulty",
     "SimulationDeadlock",
+    "Validation",
     "explore",
     "fit_exits",
     "fit_shared_difficulty",
@@ -36,6 +38,7 @@ __all__ = [
     "run",
     "shared_difficulty_of",
     "thresholds",
+    "validate_runs",
 ]
 
 _MODULES = ("explore", "thresholds")
@@ -55,6 +58,8 @@ _HOMES = {
     "load": "eesim.scenario.load",
     "lower": "eesim.plan.lower",
     "run": "eesim.evaluate",
+    "Validation": "eesim.validate.validation",
+    "validate_runs": "eesim.validate.validation",
 }
 
 

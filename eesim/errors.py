@@ -59,6 +59,10 @@ class InputError(EesimError):
         self.problems: tuple[Problem, ...] = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]]]:
+        """Cross a process boundary with the problems, not with their text."""
+        return type(self), (self.problems,)
+
 
 class SimulationDeadlock(EesimError):
     """The run stopped before all frames had left: servers block each other in a circle.

@@ -26,6 +26,7 @@ from eesim.scenario.load import Scenario
 from eesim.scenario.stream_checks import memory_frames
 from eesim.workload.arrivals import ClosedLoop, mean_rate
 from eesim.workload.confidences import ExitConfidences
+from eesim.workload.exits import alternatives_of
 
 SNAPSHOTS = 64
 """Frames at which a warm-up can end, per replication."""
@@ -189,8 +190,15 @@ def _result(job: _Job, observations: list[Observation], log: IntArray | None) ->
 
 def accuracy_table(scenario: Scenario) -> FloatArray | None:
     """Share of right answers at each level and exit, (A + 1, exits); None if unknown, or known answer by answer."""
-    accuracy = scenario.spec.stream.exits.accuracy
-    return None if accuracy is None else np.array([[float(share) for share in accuracy]])
+    exits = scenario.spec.stream.exits
+    alternatives = alternatives_of(exits)
+    rows = [exits.accuracy, *(level.accuracy for level in alternatives)]
+    if None in rows:
+        return None
+    adaptive = scenario.policy.adaptive
+    if adaptive is not None and not alternatives:
+        rows *= len(adaptive.above) + 1
+    return np.array([[float(share) for share in row or ()] for row in rows])
 
 
 def judge_all(scenario: Scenario, estimates: dict[str, Estimate]) -> tuple[Verdict, ...]:

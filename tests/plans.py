@@ -123,6 +123,8 @@ def build(steps: Sequence[Step], *, servers: Sequence[int] = (), **rules: Any) -
     """A plan of ``steps`` on resources with so many ``servers`` each; one each, unless given."""
     counts = list(servers) or [1] * (max(step.resource for step in steps) + 1)
     fields = graph(steps) | platform(counts) | RULES | rules
+    if "level_last" not in fields:
+        fields["level_last"] = [[len(fields["exit_need"]) - 1] * (len(fields["level_up"][0]) + 1)]
     if isinstance(fields["stage_capacity"], int):
         fields["stage_capacity"] = [fields["stage_capacity"]] * len(counts)
     arrays = {name for name, kind in Plan.__annotations__.items() if "IntArray" in str(kind)}

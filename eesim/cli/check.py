@@ -10,7 +10,7 @@ from eesim.document import Document
 from eesim.errors import InputError, Problem
 
 KINDS = {
-    "scenario": {"stream", "mapping", "policy", "physics", "run", "requirements"},
+    "scenario": {"stream", "streams", "mapping", "policy", "physics", "run", "requirements"},
     "board": {"pes", "transfers", "contention", "base_power"},
     "network": {"segments", "input"},
     "profile": {"times", "clocks"},

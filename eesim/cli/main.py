@@ -10,6 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
+from types import ModuleType
 
 from eesim.errors import EesimError, InputError
 
@@ -18,14 +20,21 @@ COMMANDS = {
     "explore": "search mappings, clocks, exits and limits for the best design, with the proof or the gap",
     "thresholds": "search exit thresholds on per-sample confidences, exactly, beside the published baseline",
     "init": "write a commented scenario to start from",
+    "import": "turn foreign measurements (logs, tables) into eesim's own tables",
     "calibrate": "fit the board's physical terms to measured runs",
-    "show": "look at a board, a network or a resolved scenario",
+    "validate": "predict measured runs, and say how wrong that is, and where",
+    "show": "look at a board, a network, a resolved scenario, or a simulated and a measured run in one trace",
     "check": "lint scenario, board, network and profile files",
     "doctor": "self-test: versions, caches, and whether the two engines agree here",
     "completion": "print the script that completes commands and options in a shell",
 }
 
 GOOD, NOT_MET, WRONG_INPUT = 0, 1, 2
+
+
+def command_module(name: str) -> ModuleType:
+    """Return the module of a command; one that is called like a Python keyword has an underscore after its name."""
+    return import_module(f"eesim.cli.{name}{'_' if iskeyword(name) else ''}")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        import_module(f"eesim.cli.{name}").add_arguments(sub)
+        command_module(name).add_arguments(sub)
     return parser
 
 
@@ -56,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return GOOD
     try:
-        status: int = import_module(f"eesim.cli.{arguments.command}").execute(arguments)
+        status: int = command_module(arguments.command).execute(arguments)
         sys.stdout.flush()
         return status
     except InputError as error:

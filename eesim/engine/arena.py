@@ -98,7 +98,7 @@ class Arena:
 
     def _place_streams(self) -> None:
         plan = self.plan
-        up, down = self.place(plan.level_up), self.place(plan.level_down)
+        up, down, last = (self.place(limits) for limits in (plan.level_up, plan.level_down, plan.level_last))
         nodes = np.diff(plan.stream_node)
         index = np.arange(plan.n_streams)
         streams = np.zeros((plan.n_streams, c.STREAM_WIDTH), np.int64)
@@ -119,6 +119,7 @@ class Arena:
             (c.STREAM_LEVEL_UP, up + index * plan.n_levels),
             (c.STREAM_LEVEL_DOWN, down + index * plan.n_levels),
             (c.STREAM_LEVEL_AT_EXIT, plan.level_at_exit),
+            (c.STREAM_LEVEL_LAST, last + index * (plan.n_levels + 1)),
         ):
             streams[:, column] = values
         offset = self.place(streams[self._order])

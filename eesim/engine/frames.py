@@ -125,6 +125,10 @@ class Frame:
         Per exit of its stream, the nodes done of those that complete it.
     undecided
         First exit that has neither declined nor answered, where exits answer in order.
+    last
+        At each level, the exit at which it is dropped if it declines there, too; empty for none.
+    hopeless
+        Whether it declined that exit.
     """
 
     def __init__(
@@ -153,6 +157,8 @@ class Frame:
         self.gate_left = 0
         self.exit_done: dict[int, int] = {}
         self.undecided = 0
+        self.last: list[int] = []
+        self.hopeless = False
 
     def enter(self, nodes: tuple[Node, ...], exits: range) -> None:
         """Unfold the task graph: the frame is admitted."""
@@ -180,6 +186,9 @@ class Frame:
                 return self.undecided
             if self.confident is not None and self.is_confident(self.undecided, first):
                 return self.undecided
+            if self.last and self.undecided >= self.last[self.level]:
+                self.hopeless = True
+                return -1
             self.undecided += 1
         return -1
 

@@ -38,6 +38,9 @@ DROP_NEWEST = int(WhenFull.DROP_NEWEST)
 TRANSFER = int(NodeKind.TRANSFER)
 ANSWERED = int(Status.ANSWERED)
 DROPPED = int(Status.DROPPED)
+GIVEN_UP = -1
+UNDECIDED = -2
+"""In place of an exit."""
 
 
 @kernel
@@ -143,20 +146,23 @@ def end_frame(m: IntArray, s: int, reached: int, status: int) -> int:
 
 
 @kernel
-def answer(m: IntArray, t: int, reached: int) -> None:
-    """The frame of task ``t`` answers at exit ``reached`` because ``t`` is done."""
+def conclude(m: IntArray, t: int, reached: int) -> None:
+    """The frame of task ``t`` answers at exit ``reached`` because ``t`` is done, or is given up (`GIVEN_UP`)."""
     s = m[t + c.TASK_SLOT]
-    if m[c.LOGGING]:
+    if reached == GIVEN_UP:
+        if m[c.LOGGING]:
+            note(m, DROP, m[s + c.SLOT_FRAME], -1, -1)
+    elif m[c.LOGGING]:
         note_task(m, ANSWER, t, reached)
-    row = end_frame(m, s, reached, ANSWERED)
-    while t != c.NOBODY:
+    row = end_frame(m, s, reached, DROPPED if reached == GIVEN_UP else ANSWERED)
+    while t != c.NOBODY and reached != GIVEN_UP:
         part = 7 if m[m[t + c.TASK_NODE] + c.NODE_KIND] == TRANSFER else 6
         m[row + part] += m[t + c.TASK_NOMINAL]
         cause = m[t + c.TASK_CAUSE]
         since = m[s + c.SLOT_ARRIVAL] if cause == c.NOBODY else m[cause + c.TASK_END]
         m[row + 5] += m[t + c.TASK_START] - since
         t = cause
-    if m[m[s + c.SLOT_STREAM] + c.STREAM_CANCELLATION] != CANCEL_NOTHING:
+    if reached == GIVEN_UP or m[m[s + c.SLOT_STREAM] + c.STREAM_CANCELLATION] != CANCEL_NOTHING:
         close(m, s)
 
 
@@ -178,18 +184,29 @@ def decide(m: IntArray, t: int, e: int) -> None:
     levels = m[g + c.STREAM_LEVELS] > 0
     if levels:
         draw = confident_now(m, s, g)
+    reached = UNDECIDED
     if m[g + c.STREAM_FIRST_CONFIDENT]:
         if (draw >> (e - m[g + c.STREAM_FIRST_EXIT])) & 1:
-            answer(m, t, e)
-        return
-    e = m[s + c.SLOT_NEXT_EXIT]
-    left = s + m[g + c.STREAM_EXIT_LEFT]
-    while e < m[g + c.STREAM_END_EXIT] and m[left + e] == 0:
-        if e == draw if not levels else (draw >> (e - m[g + c.STREAM_FIRST_EXIT])) & 1:
-            answer(m, t, e)
-            return
-        e += 1
-    m[s + c.SLOT_NEXT_EXIT] = e
+            reached = e
+    else:
+        e = m[s + c.SLOT_NEXT_EXIT]
+        left = s + m[g + c.STREAM_EXIT_LEFT]
+        while e < m[g + c.STREAM_END_EXIT] and m[left + e] == 0:
+            if not levels:
+                if e == draw:
+                    reached = e
+                    break
+            elif (draw >> (e - m[g + c.STREAM_FIRST_EXIT])) & 1:
+                reached = e
+                break
+            elif e >= m[m[g + c.STREAM_LEVEL_LAST] + m[s + c.SLOT_LEVEL]]:
+                reached = GIVEN_UP
+                break
+            e += 1
+        m[s + c.SLOT_NEXT_EXIT] = e
+    # One call for all: every kernel is inlined where it is called.
+    if reached != UNDECIDED:
+        conclude(m, t, reached)
 
 
 @kernel

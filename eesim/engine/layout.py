@@ -85,7 +85,8 @@ STREAM_LEVEL = 22
 STREAM_LEVEL_UP = 23
 STREAM_LEVEL_DOWN = 24
 STREAM_LEVEL_AT_EXIT = 25
-STREAM_WIDTH = 26
+STREAM_LEVEL_LAST = 26
+STREAM_WIDTH = 27
 PRIORITY_SHIFT = 52
 """Keys without priority are below 2^52: so many nodes times frames fit."""
 

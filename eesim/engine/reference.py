@@ -167,7 +167,9 @@ class ReferenceEngine:
         stream.in_flight += 1
         stream.last_admitted = frame
         frame.enter(stream.nodes, stream.exits)
-        if not stream.has_levels:
+        if stream.has_levels:
+            frame.last = stream.level_last
+        else:
             frame.confident = None
         if stream.has_levels and not stream.level_at_exit:
             self._read_level(frame)
@@ -257,6 +259,9 @@ class ReferenceEngine:
             answer = frame.decide(exit_, stream.exit_need, first_confident=stream.first_confident)
             if answer >= 0:
                 self._answer(task, answer)
+            elif frame.hopeless:
+                self._lose(frame)
+                self._close(frame)
 
     def _answer(self, task: Task, exit_: int) -> None:
         """Let the frame answer from ``exit_`` at the end of ``task``."""

@@ -52,6 +52,7 @@ class Stream:
         self.first_confident = bool(plan.first_confident[number])
         self.level_up = [limit for limit in plan.level_up[number].tolist() if limit != UNBOUNDED]
         self.level_down = plan.level_down[number].tolist()[: len(self.level_up)]
+        self.level_last: list[int] = plan.level_last[number].tolist()
         self.level_at_exit = bool(plan.level_at_exit[number])
         self.queue: deque[Frame] = deque()
         self.in_flight = 0

@@ -36,10 +36,14 @@ def unsupported(scenario: Scenario) -> str:
         return f"policy {policy.preset} sends after whole subgraphs"
     if policy.exit_order == "first_confident":
         return "exit_order first_confident reads the set of confident exits"
+    if policy.adaptive is not None:
+        return "policy.adaptive lets exits depend on how many frames are in the system"
     if isinstance(scenario.spec.stream.arrivals, ClosedLoop):
         return "arrivals are a closed loop: nothing is asked of a stream that waits for the system"
     if scenario.spec.stream.noise is not None:
         return "service times are noisy"
+    if scenario.profile.input:
+        return "the profile has an input phase"
     if any(law.host_cycles or law.power != 1 for row in scenario.profile.laws.values() for law in row.values()):
         return "the profile's laws depend on host clocks, or name the power of each segment"
     return ""

@@ -205,6 +205,9 @@ class PipelineRuntime(Spec):
     ``copies_slowed`` is how much longer a hosted PE's thread copies while the cluster that it sits on computes. The
     first frame takes ``warm_up`` times as long. A thread that copies draws ``copy_power`` of its cluster's active
     power.
+
+    The board draws ``base_power``, and a PE that computes ``active_power`` at each of its operating points (slowest
+    first) per unit of work at full speed: one that is held up draws no more for it.
     """
 
     origin: TermOrigin
@@ -215,6 +218,8 @@ class PipelineRuntime(Spec):
     slowdowns: dict[Name, Slowdowns] = {}
     copies_slowed: dict[Name, RatioTerm] = {}
     warm_up: Annotated[float, Field(ge=1, le=100)] = 1.0
+    base_power: PowerUw
+    active_power: dict[Name, tuple[PowerUw, ...]]
     copy_power: dict[Name, RatioTerm] = {}
 
 

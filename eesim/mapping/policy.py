@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from eesim.findings import SpecError
 from eesim.oneof import OneOf
@@ -29,6 +30,33 @@ class StageQueue(Queue):
     full: Literal["block", "drop_newest", "drop_oldest"] = "block"
 
 
+class Adaptive(Spec):
+    """Exits that are easier to take when many frames are in the system: level *k* while more than ``above[k - 1]`` are.
+
+    A level is left for the one below once no more than its limit less ``hysteresis`` are in the system.
+    """
+
+    above: Annotated[tuple[Annotated[int, Field(ge=1, le=10**9)], ...], Field(min_length=1, max_length=16)]
+    hysteresis: Annotated[int, Field(ge=0)] = 0
+    read_at: Literal["exit", "frame"] = "exit"
+    give_up_after: tuple[str | None, ...] = ()
+
+    @model_validator(mode="after")
+    def _can_rise_and_fall(self) -> Self:
+        rising = all(a < b for a, b in pairwise(self.above))
+        if not rising:
+            raise SpecError([(("above",), "must rise from level to level")])
+        if self.give_up_after and len(self.give_up_after) != len(self.above):
+            message = f"has {len(self.give_up_after)} entries, but there are {len(self.above)} levels above level 0"
+            raise SpecError([(("give_up_after",), message)])
+        if self.hysteresis >= self.above[0]:
+            message = (
+                f"must be below {self.above[0]}: with the asking frame in the system the level would never fall to 0"
+            )
+            raise SpecError([(("hysteresis",), message)])
+        return self
+
+
 class Policy(Spec):
     """Every switch, resolved."""
 
@@ -45,6 +73,7 @@ class Policy(Spec):
     queue: Queue = Queue()
     stage_queue: StageQueue = StageQueue()
     dispatch: Literal["oldest_frame", "fifo"] = "oldest_frame"
+    adaptive: Adaptive | None = None
 
 
 COUP: dict[str, Any] = {
@@ -78,6 +107,7 @@ class PolicyChange(Spec):
     queue: Queue | None = None
     stage_queue: StageQueue | None = None
     dispatch: Literal["oldest_frame", "fifo"] | None = None
+    adaptive: Adaptive | None = None
 
 
 PolicyReference = Annotated[PresetName | PolicyChange, OneOf()]
@@ -102,6 +132,10 @@ def resolve_policy(written: str | PolicyChange) -> Policy:
         findings.append((("speculation",), "blocking waits for a decision that exit_decision none never makes"))
     if policy.exit_decision == "none" and policy.exit_order == "first_confident":
         findings.append((("exit_order",), "first_confident needs exit_decision decide"))
+    if policy.exit_decision == "none" and policy.adaptive is not None:
+        findings.append((("adaptive",), "changes decisions that exit_decision none never makes"))
+    if policy.exit_order == "first_confident" and policy.adaptive is not None:
+        findings.append((("adaptive",), "is of exits that answer in order: use exit_order in_order"))
     if findings:
         raise SpecError(findings)
     return policy

@@ -13,7 +13,7 @@ from eesim.metrics.energy import TERMS, energy_of, per_resource, window
 from eesim.metrics.histogram import Histogram
 from eesim.metrics.observe import PARTS, Observation, Tally
 from eesim.plan.lower import Labels
-from eesim.plan.plan import Plan
+from eesim.plan.plan import UNBOUNDED, Plan
 
 NS_PER_MS = 1e6
 NS_PER_S = 1e9
@@ -38,12 +38,12 @@ class Replication(NamedTuple):
     span_ns: int = 0
 
 
-def tally_metrics(tally: Tally, exits: Sequence[str]) -> dict[str, float]:
-    """Metrics that follow from the frames alone."""
-    return _metrics(tally, exits, tally.by_exit)
+def tally_metrics(tally: Tally, exits: Sequence[str], levels: int = 0) -> dict[str, float]:
+    """Metrics that follow from the frames alone; ``levels`` is the number of levels above level 0."""
+    return _metrics(tally, exits, tally.by_exit, levels)
 
 
-def _metrics(tally: Tally, exits: Sequence[str], by_exit: Sequence[Histogram]) -> dict[str, float]:
+def _metrics(tally: Tally, exits: Sequence[str], by_exit: Sequence[Histogram], levels: int) -> dict[str, float]:
     out = {"latency_ms.mean": tally.latency.mean / NS_PER_MS}
     for name, share in QUANTILES.items():
         out[f"latency_ms.{name}"] = tally.latency.quantile(share) / NS_PER_MS
@@ -54,6 +54,9 @@ def _metrics(tally: Tally, exits: Sequence[str], by_exit: Sequence[Histogram]) -
         out[f"exit_share.{name}"] = histogram.n / tally.answered if tally.answered else NAN
         out[f"exit_latency_ms.{name}"] = histogram.mean / NS_PER_MS
         out[f"exit_p99_ms.{name}"] = histogram.quantile(0.99) / NS_PER_MS
+    for level in range(levels + 1 if levels else 0):
+        count = sum(n for (_, at), n in tally.taken.items() if at == level)
+        out[f"level_share.{level}"] = count / tally.answered if tally.answered else NAN
     out["deadline_miss_rate"] = tally.deadline_misses / tally.frames if tally.frames else NAN
     out["drop_rate"] = tally.dropped / tally.frames if tally.frames else NAN
     span = tally.last_answer_ns - tally.first_answer_ns
@@ -78,7 +81,7 @@ def replication_metrics(
         unknown, or known answer by answer.
     """
     tally = observation.tally
-    values = tally_metrics(tally, labels.exits)
+    values = tally_metrics(tally, labels.exits, plan.n_levels)
     values["accuracy"] = accuracy_of(tally, plan, labels, accuracy)
     spent = window(observation.begin, observation.end)
     values |= metrics_of_streams(plan, labels, tally, spent, accuracy)
@@ -154,12 +157,18 @@ def stream_metrics(tally: Tally, plan: Plan, labels: Labels, number: int) -> dic
     begin, end = int(plan.stream_exit[number]), int(plan.stream_exit[number + 1])
     prefix = f"{labels.streams[number]}/"
     names = [name.removeprefix(prefix) for name in labels.exits[begin:end]]
-    return _metrics(tally, names, tally.by_exit[begin:end])
+    return _metrics(tally, names, tally.by_exit[begin:end], levels_of(plan, number))
+
+
+def levels_of(plan: Plan, number: int) -> int:
+    """Levels above level 0 that a stream has."""
+    return int((plan.level_up[number] != UNBOUNDED).sum())
 
 
 def batch_metrics(tally: Tally, plan: Plan, labels: Labels, accuracy: Sequence[FloatArray | None]) -> dict[str, float]:
     """Metrics of one batch of frames, those of each stream included."""
-    out = tally_metrics(tally, labels.exits) | {"accuracy": accuracy_of(tally, plan, labels, accuracy)}
+    out = tally_metrics(tally, labels.exits, plan.n_levels)
+    out["accuracy"] = accuracy_of(tally, plan, labels, accuracy)
     for g, own in enumerate(tally.streams):
         prefix = f"stream.{labels.streams[g]}."
         out |= {prefix + key: value for key, value in stream_metrics(own, plan, labels, g).items()}

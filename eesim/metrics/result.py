@@ -88,6 +88,7 @@ class Result:
             },
             "parts_ms": {part: self.estimates[f"parts_ms.{part}"].as_dict() for part in PARTS},
             "exits": self._exits(labels.exits, labels.exit_number),
+            "levels": self._levels(),
             "streams": [self._stream(g) for g in range(len(labels.streams))],
             "throughput_fps": self.value("throughput_fps"),
             "period_ms": self.value("period_ms"),
@@ -125,6 +126,11 @@ class Result:
             for name, number in zip(names, numbers, strict=True)
         ]
 
+    def _levels(self, prefix: str = "") -> list[float | None]:
+        """Share of the answers at each level; empty where there are no levels."""
+        names = [f"{prefix}level_share.{level}" for level in range(self.lowered.plan.n_levels + 1)]
+        return [self.value(name) for name in names if name in self.estimates]
+
     def _stream(self, number: int) -> dict[str, Any]:
         """One of several streams."""
         labels, plan = self.lowered.labels, self.lowered.plan
@@ -143,6 +149,7 @@ class Result:
             "exits": self._exits(
                 [exit_.removeprefix(f"{name}/") for exit_ in labels.exits[own]], labels.exit_number[own], prefix
             ),
+            "levels": self._levels(prefix),
             "throughput_fps": self.value(f"{prefix}throughput_fps"),
             "period_ms": self.value(f"{prefix}period_ms"),
             "deadline_miss_rate": self.value(f"{prefix}deadline_miss_rate"),

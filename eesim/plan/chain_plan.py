@@ -15,9 +15,15 @@ from eesim.plan.chain_pipeline import COPY, Pipeline, slowdowns
 from eesim.plan.plan import KEEP_STATE, UNBOUNDED, Cancellation, Dispatch, NodeKind, Plan, WhenFull
 
 
-def switch_plan(chain: Chain, tasks: Sequence[Task]) -> Plan:
-    """Plan of one frame at a time; energies are the whole board's, task by task."""
-    resources = list(dict.fromkeys(task.pe for task in tasks))
+def switch_plan(chain: Chain, tasks: Sequence[Task], resources: list[str] | None = None) -> Plan:
+    """Plan of one frame at a time; energies are the whole board's, task by task.
+
+    Parameters
+    ----------
+    resources
+        Names of the resources, in order; those that the tasks use by default.
+    """
+    resources = resources or list(dict.fromkeys(task.pe for task in tasks))
     power = np.array([task.energy / task.time_ns if task.time_ns else 0.0 for task in tasks])
     # What the board draws beside every task: below the least of them, so that no task draws less than nothing.
     runtime = chain.board.runtimes.switch
@@ -30,16 +36,24 @@ SpeedTables = dict[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], tuple[In
 """Bits and speeds by resources and hosts: many chains share them."""
 
 
-def pipeline_plan(chain: Chain, runtime: PipelineRuntime, pipeline: Pipeline, known: SpeedTables | None = None) -> Plan:
+def pipeline_plan(
+    chain: Chain,
+    runtime: PipelineRuntime,
+    pipeline: Pipeline,
+    known: SpeedTables | None = None,
+    resources: list[str] | None = None,
+) -> Plan:
     """Plan of free-running stages; powers are those of the board's operating points.
 
     Parameters
     ----------
     known
         Speed tables of earlier chains of this board, to be added to.
+    resources
+        Names of the resources, in order; those that the tasks use by default.
     """
     tasks = pipeline.tasks
-    resources = list(dict.fromkeys(task.pe for task in tasks))
+    resources = resources or list(dict.fromkeys(task.pe for task in tasks))
     hosted = {name: name.removesuffix(COPY) for name in resources if name.endswith(COPY)}
     groups = {name: g for g, (copy, pe) in enumerate(hosted.items()) for name in (copy, pe)}
     npus = set(runtime.npus)
@@ -63,7 +77,7 @@ def pipeline_plan(chain: Chain, runtime: PipelineRuntime, pipeline: Pipeline, kn
         tasks,
         resources,
         power_uw=np.array([_task_uw(chain, runtime, task) for task in tasks], np.int64),
-        base_uw=chain.board.base_power.value,
+        base_uw=runtime.base_power,
         gate=False,
         resource_group=np.array(group, np.int64),
         resource_bit=bits,
@@ -75,16 +89,18 @@ def pipeline_plan(chain: Chain, runtime: PipelineRuntime, pipeline: Pipeline, kn
 def _task_uw(chain: Chain, runtime: PipelineRuntime, task: Task) -> int:
     """Active power of a PE that computes, or of the cluster whose thread copies."""
     if "layers" in task.terms_ns:
-        return _active_uw(chain, task.pe)
+        return _active_uw(chain, runtime, task.pe)
     pe = task.pe.removesuffix(COPY)
     cluster = chain.hosts.get(pe, pe)
     share = runtime.copy_power.get(cluster)
-    return round(_active_uw(chain, cluster) * share.value) if share else 0
+    return round(_active_uw(chain, runtime, cluster) * share.value) if share else 0
 
 
-def _active_uw(chain: Chain, pe: str) -> int:
-    opps = chain.board.pes[pe].opps.table
-    return next((opp.active_power for opp in opps if opp.frequency == chain.pe_hz.get(pe, 0)), opps[-1].active_power)
+def _active_uw(chain: Chain, runtime: PipelineRuntime, pe: str) -> int:
+    """Active power of a PE at its clock; at its highest where it has none of its own."""
+    clocks, powers = chain.board.pes[pe].opps.frequencies, runtime.active_power.get(pe, ())
+    known = dict(zip(clocks, powers, strict=False))
+    return known.get(chain.pe_hz.get(pe, 0), powers[-1] if powers else 0)
 
 
 def _speeds(chain: Chain, runtime: PipelineRuntime, resources: list[str]) -> tuple[IntArray, IntArray]:
@@ -148,5 +164,6 @@ def _plan(
         "level_at_exit": 0,
     }
     fields |= {name: np.array([rule], np.int64) for name, rule in rules.items()}
-    fields |= {"level_up": np.zeros((1, 0), np.int64), "level_down": np.zeros((1, 0), np.int64)}
+    fields |= {name: np.zeros((1, 0), np.int64) for name in ("level_up", "level_down")}
+    fields["level_last"] = np.zeros((1, 1), np.int64)
     return Plan(**{**fields, **own})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from eesim.hardware.laws import (
 )
 from eesim.hardware.spec import Board, Route
 from eesim.mapping.policy import Policy
+from eesim.plan.chain import Missing
+from eesim.plan.chain_scenario import lower_chain, runtime_of
 from eesim.plan.graph import Node, TaskGraph, build_graph
 from eesim.plan.merge import merge_plans
 from eesim.plan.plan import (
@@ -99,7 +102,14 @@ class Lowered:
             noise = np.ascontiguousarray(frames.noise_ppm[:, list(self.labels.node_segment)])
             noise[:, plan.node_kind == NodeKind.TRANSFER] = FULL_SPEED
             self._check_range(noise)
-        return Draws(frames.arrival_ns, exits, noise)
+        if not plan.n_levels:
+            return Draws(frames.arrival_ns, exits, noise)
+        # Without alternatives thresholds stay as they are: levels only say who is given up.
+        alternatives = frames.alternatives if frames.alternatives.size else np.tile(frames.exit, (plan.n_levels, 1)).T
+        taken = self.exit_of[np.column_stack([frames.exit, alternatives])]
+        # Who is confident at an exit is so at every later one.
+        confident = (1 << plan.n_exits) - (1 << taken)
+        return Draws(frames.arrival_ns, exits, noise, np.zeros_like(exits), confident)
 
     def _draws_of_streams(self, frames: Multiplexed) -> Draws:
         """Translate the frames of each stream, and put them in the order in which they arrive."""
@@ -136,7 +146,7 @@ class Lowered:
             raise InputError([Problem("scenario", 0, "stream.noise", message)])
 
 
-def _entrance(scenario: Scenario) -> dict[str, IntArray]:
+def _entrance(scenario: Scenario) -> dict[str, Any]:
     """Rules of the queue of frames; a closed loop is a source that a queue without places holds back."""
     policy = scenario.policy
     in_flight = _limit(policy.frames_in_flight)
@@ -156,6 +166,23 @@ def _entrance(scenario: Scenario) -> dict[str, IntArray]:
     return {name: np.array([rule], np.int64) for name, rule in rules.items()}
 
 
+def _levels(policy: Policy, names: tuple[str, ...], graph: TaskGraph) -> dict[str, IntArray]:
+    """When the level of a stream rises and falls, and after which exit frames are given up at each."""
+    adaptive = policy.adaptive
+    last = [len(graph.exit_nodes) - 1] * (1 if adaptive is None else len(adaptive.above) + 1)
+    for level, name in enumerate(() if adaptive is None else adaptive.give_up_after, start=1):
+        if name is not None:
+            # What a disabled exit would have decided, the next one does.
+            last[level] = graph.exit_of[names.index(name)]
+    up = np.array([() if adaptive is None else adaptive.above], np.int64)
+    return {
+        "level_up": up,
+        "level_down": up - (adaptive.hysteresis if adaptive is not None else 0),
+        "level_last": np.array([last], np.int64),
+        "level_at_exit": np.array([adaptive is not None and adaptive.read_at == "exit"], np.int64),
+    }
+
+
 def _limit(written: object) -> int:
     return UNBOUNDED if written == "unbounded" else int(str(written))
 
@@ -166,6 +193,8 @@ def lower(scenario: Scenario) -> Lowered:
     Every number is rounded once, here: times to ns, powers to uW, speeds to ppm.
     """
     board = scenario.board
+    if mode := runtime_of(scenario):
+        return _lower_chain(scenario, mode)
     charge = board.transfers.charge if scenario.spec.physics.transfers else ""
     members = scenario.streams
     graphs = [build_graph(m.network, m.mapping.pes, m.mapping.enabled_exits, m.policy, charge) for m in members]
@@ -180,6 +209,26 @@ def lower(scenario: Scenario) -> Lowered:
     labels = _labels_together(scenario.names, [part.labels for part in alone])
     exits = [part.exit_of + first for part, first in zip(alone, plan.stream_exit[:-1], strict=True)]
     return Lowered(plan, labels, np.concatenate(exits), tuple(alone))
+
+
+def _lower_chain(scenario: Scenario, mode: str) -> Lowered:
+    """Lower a chain under a measured runtime of the board."""
+    try:
+        chain = lower_chain(scenario, mode)
+    except Missing as missing:
+        problem = scenario.document.problem(("mapping", "segments"), f"the {mode} runtime cannot run this: {missing}")
+        raise InputError([problem]) from None
+    labels = Labels(
+        nodes=chain.nodes,
+        node_segment=chain.node_segment,
+        resources=chain.resources,
+        n_pes=len(scenario.board.pes),
+        servers=chain.resources,
+        exits=(scenario.network.exit_names[-1],),
+        exit_number=(len(scenario.network.exit_names),),
+    )
+    exit_of = np.zeros(len(scenario.network.exit_names), np.int64)
+    return Lowered(chain.plan._replace(**_entrance(scenario)), labels, exit_of)
 
 
 def _lower_one(
@@ -312,6 +361,8 @@ class _Costs:
         host_hz = self.scenario.mapping.host_hz(self.scenario.board, pe)
         time = self.scenario.profile.time_ns(self.scenario.board, segment, pe, clock, host_hz)
         assert time is not None, "loading a scenario checks that every segment has a time"
+        if segment == self.scenario.network.segments[0].name:
+            time += self.scenario.profile.input_ns(pe, clock, host_hz)
         effect = self.scenario.board.pes[pe].host_effect
         return time if effect is None else round(time * effect.slows_self.factor)
 
@@ -383,9 +434,7 @@ def _assemble(
         **_entrance(costs.scenario),
         cancellation=np.array([_CANCELLATION[policy.cancellation, policy.abort_at]], np.int64),
         first_confident=np.array([policy.exit_order == "first_confident"], np.int64),
-        level_up=np.zeros((1, 0), np.int64),
-        level_down=np.zeros((1, 0), np.int64),
-        level_at_exit=np.zeros(1, np.int64),
+        **_levels(policy, costs.scenario.network.exit_names, graph),
         node_power_uw=costs.power_uw,
         node_host_uw=costs.host_uw,
         resource_idle_uw=np.array([pe.idle_power.value for pe in board.pes.values()] + [0] * n_links, np.int64),

@@ -55,6 +55,7 @@ def merge_plans(plans: Sequence[Plan], priorities: Sequence[int]) -> Plan:
         node_need=np.concatenate([plan.node_need + e for plan, _, e, _ in pairs]),
         succ_ptr=np.concatenate([[0], *(plan.succ_ptr[1:] + edge for plan, _, _, edge in pairs)]),
         succ=np.concatenate([plan.succ + node for plan, node, _, _ in pairs]),
+        level_last=_last_exits(plans, exits),
         level_up=_padded([plan.level_up for plan in plans], UNBOUNDED),
         level_down=_padded([plan.level_down for plan in plans], 0),
         **_sections(plans),
@@ -71,6 +72,17 @@ def _sections(plans: Sequence[Plan]) -> dict[str, Any]:
         own = [getattr(p, name) if len(p.section_places) else np.full(p.n_nodes, -1, np.int64) for p in plans]
         merged[name] = np.concatenate([np.where(s < 0, -1, s + f) for s, f in zip(own, first[:-1], strict=True)])
     return merged
+
+
+def _last_exits(plans: Sequence[Plan], exits: IntArray) -> IntArray:
+    """Number the exits beyond which frames are dropped over all streams; levels that are never reached drop nothing."""
+    width = max(plan.level_last.shape[1] for plan in plans)
+    rows = [
+        np.pad(plan.level_last, ((0, 0), (0, width - plan.level_last.shape[1])), constant_values=plan.n_exits - 1)
+        + first
+        for plan, first in zip(plans, exits[:-1], strict=True)
+    ]
+    return np.concatenate(rows)
 
 
 def _padded(rows: Sequence[IntArray], fill: int) -> IntArray:

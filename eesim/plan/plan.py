@@ -161,6 +161,9 @@ class Plan(NamedTuple):
     """(G, A) the level rises from a to a + 1 if more frames than this are in the system; `UNBOUNDED`: never."""
     level_down: IntArray
     """(G, A) the level falls from a + 1 to a if no more frames than this are in the system; at most ``level_up``."""
+    level_last: IntArray
+    """(G, A + 1) at this level, a frame that declines this exit (numbered over all streams) is dropped; for none, the
+    stream's last exit, which no frame declines."""
     level_at_exit: IntArray
     """(G,) 1: a frame's level is read at every decision of an exit; 0: once, when it is admitted."""
     # -- power (no engine reads it; energy is service time x power) -------------------------------------

@@ -92,10 +92,13 @@ def _box(axes: Axes, view: View, row: int, start_ns: int, end_ns: int, **looks: 
 def _name(axes: Axes, view: View, row: int, episode: Episode, ink: str) -> None:
     """Write the task into its bar if it fits."""
     left, right = max(episode.start_ns, view.begin_ns), min(episode.end_ns, view.end_ns)
-    if episode.is_transfer or text_width(episode.task, TEXT) + 3 > view.points(right - left):
+    # Of several streams, the colour tells the frame: its stream's name is left out where there is no room for it.
+    texts = (episode.task, episode.task.rpartition("/")[2])
+    text = next((text for text in texts if text_width(text, TEXT) + 3 <= view.points(right - left)), "")
+    if episode.is_transfer or not text:
         return
     middle = (left + right) / 2 / NS_PER_MS
-    axes.text(middle, row, episode.task, ha="center", va="center", fontsize=TEXT, color=ink)
+    axes.text(middle, row, text, ha="center", va="center", fontsize=TEXT, color=ink)
 
 
 def _draw_arrivals(axes: Axes, view: View) -> None:

@@ -178,9 +178,9 @@ def print_scenario(scenario: Scenario, console: Console) -> None:
         used = {pe: part["mapping"]["opp_hz"][pe] for pe in dict.fromkeys(member.mapping.pes)}
         console.print("clocks " + ", ".join(f"{pe} {format_frequency(clock)}" for pe, clock in used.items()))
         switches = ", ".join(
-            f"{key} {value if not isinstance(value, dict) else value['capacity']}"
+            f"{key} {value if not isinstance(value, dict) else value.get('capacity', value)}"
             for key, value in part["policy"].items()
-            if key != "preset"
+            if key != "preset" and value is not None
         )
         console.print(f"policy {part['policy']['preset']}: {switches}\n", highlight=False)
     table = _table("task", "on", "time", "active power", "needed for", "<then")

@@ -186,6 +186,9 @@ def _rate_rows(result: Result) -> list[list[str]]:
     if any(member.spec.requirements.deadline is not None for member in result.scenario.streams):
         missed = measured(found["deadline_miss_rate"], "%", scale=100, significant=3)
         rows.append(["  deadline missed", *missed])
+    for level in range(1, result.lowered.plan.n_levels + 1):
+        share = measured(found[f"level_share.{level}"], "%", scale=100, significant=3)
+        rows.append([f"  answers at level {level}", *share])
     if found["accuracy"].value is not None:
         rows.append(["  accuracy", *measured(found["accuracy"], "%", scale=100)])
     return [*rows, ["  power", *measured(found["power_mw"], "mW")]]

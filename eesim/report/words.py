@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eesim.mapping.policy import Policy, Queue, resolve_policy
+from eesim.mapping.policy import Adaptive, Policy, Queue, resolve_policy
 from eesim.metrics.statistics import Estimate
 from eesim.report.numbers import duration, measured, number
 from eesim.scenario.load import Scenario
@@ -55,17 +55,24 @@ def policy_words(policy: Policy) -> str:
     """Name of the preset, and the switches that differ from it: ``cooperative, but cancellation: none``."""
     preset = resolve_policy(policy.preset)
     changed = [
-        f"{name.replace('_', ' ')}: {_switch(getattr(policy, name))}"
+        f"{name.replace('_', ' ')}: {switch_words(getattr(policy, name))}"
         for name in Policy.model_fields
         if getattr(policy, name) != getattr(preset, name)
     ]
     return policy.preset if not changed else f"{policy.preset}, but {', '.join(changed)}"
 
 
-def _switch(value: object) -> str:
+def switch_words(value: object) -> str:
+    """Value of a policy switch."""
     if isinstance(value, Queue):
         return f"{value.capacity}, {value.full.replace('_', ' ')} when full"
-    return str(value).replace("_", " ")
+    if isinstance(value, Adaptive):
+        limits = " and ".join(map(str, value.above))
+        fall = f", hysteresis {value.hysteresis}" if value.hysteresis else ""
+        lost = " and ".join(name or "none" for name in value.give_up_after)
+        dropped = f", given up after {lost}" if lost else ""
+        return f"above {limits} frames in the system{fall}, read at each {value.read_at}{dropped}"
+    return "off" if value is None else str(value).replace("_", " ")
 
 
 def physics_words(scenario: Scenario) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from eesim.document import Document
-from eesim.errors import Problem
+from eesim.errors import Problem, suggest
 from eesim.hardware.spec import Board
 from eesim.mapping.mapping import Mapping, MappingSpec
 from eesim.mapping.policy import Policy, Queue
+from eesim.scenario.runtimes import measured_runtime
 from eesim.scenario.spec import ScenarioSpec
 from eesim.scenario.stream_checks import rateless, stream_notes, timeless, wrong_lengths
 from eesim.wording import DataPath
 from eesim.workload.arrivals import ArrivalTrace, ClosedLoop
 from eesim.workload.confidences import MAX_EXITS, ExitConfidences
-from eesim.workload.exits import ExitTrace, FixedExit, is_judged
+from eesim.workload.exits import Alternative, ExitCounts, ExitShares, ExitTrace, FixedExit, alternatives_of, is_judged
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
 from eesim.workload.stream import Traces
@@ -39,6 +42,7 @@ def stream_problems(document: Document, spec: ScenarioSpec, network: Network, po
         found.append(document.problem((*here, "kind"), message))
     if policy is not None and policy.exit_order == "first_confident" and len(names) > MAX_CONFIDENT_EXITS:
         found.append(document.problem(("policy",), f"first_confident takes at most {MAX_CONFIDENT_EXITS} exits"))
+    found += _level_problems(document, spec, network, policy)
     rules = spec.requirements
     if rules.deadline_miss_rate is not None and rules.deadline is None:
         found.append(document.problem(("requirements", "deadline_miss_rate"), "needs a deadline"))
@@ -63,6 +67,49 @@ def _threshold_problems(document: Document, spec: ScenarioSpec, network: Network
             for name in missing
         ]
     return found
+
+
+def _level_problems(
+    document: Document, spec: ScenarioSpec, network: Network, policy: Policy | None
+) -> Iterator[Problem]:
+    """Find what alternatives of the exits, and the levels of the policy that choose among them, say of each other."""
+    exits, here, n = spec.stream.exits, ("stream", "exits", "alternatives"), len(network.exit_names)
+    alternatives = alternatives_of(exits)
+    for i, other in enumerate(alternatives):
+        for name in ("counts", "shares", "accuracy"):
+            entries = getattr(other, name, None)
+            if entries is not None and len(entries) != n:
+                message = f"has {len(entries)} entries, but network {network.name} has {n} exits"
+                yield document.problem((*here, i, name), message)
+        if exits.accuracy is not None and other.accuracy is None:
+            message = "missing: the exits state their accuracy, so its alternatives must, too"
+            yield document.problem((*here, i, "accuracy"), message)
+    if policy is None:
+        return
+    levels = 0 if policy.adaptive is None else len(policy.adaptive.above)
+    if policy.adaptive is not None and isinstance(exits, ExitConfidences):
+        # Thresholds of the mapping hold at every level.
+        if not policy.adaptive.give_up_after:
+            message = "confidences have no alternatives: with them, levels can only give frames up (give_up_after)"
+            yield document.problem(("policy", "adaptive"), message)
+    elif policy.adaptive is not None and not isinstance(exits, ExitCounts | ExitShares | ExitTrace):
+        message = "adaptive needs exits that depend on thresholds: counts, shares or a trace, with alternatives"
+        yield document.problem(("stream", "exits", "kind"), message, "counts")
+    elif policy.adaptive is not None and len(alternatives) != levels and not _only_gives_up(policy, alternatives):
+        message = f"policy.adaptive has {levels} levels above level 0, but there are {len(alternatives)} alternatives"
+        yield document.problem(here, message)
+    for i, last in enumerate(() if policy.adaptive is None else policy.adaptive.give_up_after):
+        if last is not None and last not in network.exit_names[:-1]:
+            message = f"network {network.name} has no early exit {last!r}"
+            hint = suggest(last, network.exit_names[:-1])
+            yield document.problem(("policy", "adaptive", "give_up_after", i), message, hint)
+    if levels and n > MAX_CONFIDENT_EXITS:
+        yield document.problem(("policy", "adaptive"), f"takes at most {MAX_CONFIDENT_EXITS} exits")
+
+
+def _only_gives_up(policy: Policy, alternatives: Sequence[Alternative]) -> bool:
+    """Whether levels change no threshold: they only say which frames are given up."""
+    return policy.adaptive is not None and bool(policy.adaptive.give_up_after) and not alternatives
 
 
 def unprofiled(
@@ -111,8 +158,18 @@ def short_traces(document: Document, spec: ScenarioSpec, traces: Traces) -> list
     return found
 
 
+RUNTIME_TERMS = {"cold_start", "input", "profiling", "npu_fusing", "stage_overhead", "first_stage"}
+"""Physical terms that only plans under a measured runtime have."""
+
+
 def notes_of(
-    spec: ScenarioSpec, profile: Profile, mapping: Mapping, network: Network, policy: Policy, traces: Traces
+    spec: ScenarioSpec,
+    board: Board,
+    profile: Profile,
+    mapping: Mapping,
+    network: Network,
+    policy: Policy,
+    traces: Traces,
 ) -> tuple[str, ...]:
     """What the user should know: estimates, assumptions, inputs without effect."""
     notes = []
@@ -122,13 +179,20 @@ def notes_of(
         notes.append(f"estimated, not measured at this clock: {', '.join(scaled)}")
     if profile.clocks is not None and profile.clocks.origin.kind == "assumed":
         notes.append("the profile's clocks are assumed: its source does not state them")
-    if "cold_start" in spec.physics.model_fields_set:
-        notes.append("physics.cold_start has no effect: the board states no cold-start term")
     if spec.mapping.thresholds is not None and not isinstance(spec.stream.exits, ExitConfidences):
         notes.append(f"mapping.thresholds has no effect: stream.exits is of kind {spec.stream.exits.kind}")
+    silent = sorted(spec.physics.model_fields_set & RUNTIME_TERMS)
+    if silent and not measured_runtime(board, network, profile, policy):
+        named = ", ".join(f"physics.{name}" for name in silent)
+        notes.append(
+            f"{named}: no effect; these terms are of measured runtimes (policy coup-switch or coup-pipeline, a network "
+            "without early exits, a profile taken layer by layer)"
+        )
     static = len(set(zip(mapping.pes, mapping.segment_opp_hz, strict=True))) == len(set(mapping.pes))
     if not spec.physics.dvfs_delay and static:
         notes.append("physics.dvfs_delay has no effect: no PE changes its operating point")
+    if alternatives_of(spec.stream.exits) and policy.adaptive is None:
+        notes.append("stream.exits.alternatives have no effect: policy.adaptive, which would choose them, is not set")
     if isinstance(spec.stream.arrivals, ClosedLoop):
         if policy.frame_gate == "open" and policy.frames_in_flight == "unbounded":
             notes.append("closed loop: one frame in flight at a time, because the policy sets no other limit")

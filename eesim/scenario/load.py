@@ -322,7 +322,7 @@ def _resolve_one(document: Document, beside: Path, *, number: int = 0, alone: bo
             "network": shown(network_file),
             "profile": shown(profile_file),
         },
-        notes=notes_of(spec, profile, mapping, network, policy, traces),
+        notes=notes_of(spec, board, profile, mapping, network, policy, traces),
         document=document,
         number=number,
     )

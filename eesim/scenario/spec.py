@@ -26,12 +26,17 @@ class NetworkChange(Spec):
 
 
 class Physics(Spec):
-    """Which terms of the board are on."""
+    """Which terms of the board are on; ``dvfs_delay`` and what follows it are terms of its measured runtimes, too."""
 
     transfers: bool = True
     contention: bool = True
-    cold_start: bool = True
     dvfs_delay: bool = True
+    cold_start: bool = True
+    input: bool = True
+    profiling: bool = True
+    npu_fusing: bool = True
+    stage_overhead: bool = True
+    first_stage: bool = True
 
 
 class RunSpec(Spec):

@@ -9,8 +9,6 @@ import yaml
 
 from eesim.validate.calibrate import Calibration, Estimate
 
-OPP_PES = ("B", "L", "G", "N")
-
 
 def board_data(written: dict[str, Any], found: Calibration, origin: dict[str, str]) -> dict[str, Any]:
     """Return the document of a calibrated board.
@@ -31,13 +29,10 @@ def board_data(written: dict[str, Any], found: Calibration, origin: dict[str, st
     for mode in found.runs:
         data["runtimes"][mode]["origin"] = dict(origin)
     if found.runs.get("pipeline"):
-        kind = {"kind": "fitted", **origin}
-        data["base_power"] = {"value": _milliwatts(found.board.base_power.value), "origin": kind}
-        for pe in OPP_PES:
-            opps = data["pes"][pe]["opps"]
-            opps["power_origin"] = kind
-            for row, opp in zip(opps["table"], found.board.pes[pe].opps.table, strict=True):
-                row["active_power"] = _milliwatts(opp.active_power)
+        runtime = found.board.runtimes.pipeline
+        assert runtime is not None, "it was fitted"
+        powers = {pe: [_milliwatts(uw) for uw in row] for pe, row in runtime.active_power.items()}
+        data["runtimes"]["pipeline"] |= {"base_power": _milliwatts(runtime.base_power), "active_power": powers}
     return data
 
 

@@ -35,12 +35,15 @@ class Readings(NamedTuple):
         As above.
     slowest
         Stage whose period counts.
+    utilisation
+        Work of the stages' PEs at full speed in the power window, mean over stages, per unit of its length.
     """
 
     period_ms: float
     latency_ms: float
     power_mw: float
     slowest: int
+    utilisation: float
 
 
 def read_harness(plan: Plan, pipeline: Pipeline, log: IntArray) -> Readings:
@@ -57,6 +60,7 @@ def read_harness(plan: Plan, pipeline: Pipeline, log: IntArray) -> Readings:
         latency_ms=float(finish[LATENCY_FRAME, -1] - start[LATENCY_FRAME, 0]) / NS_PER_MS,
         power_mw=(plan.base_uw + float(load @ plan.node_power_uw[:, 0])) / 1e3,
         slowest=int(periods.argmax()),
+        utilisation=float(load.sum()) / ends.shape[1],
     )
 
 

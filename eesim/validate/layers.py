@@ -1,7 +1,7 @@
 """Networks and segment profiles from the layer tables of a folder of measurements.
 
-A layer of the tables becomes a segment, ``layer0`` and so on. The image's decoding belongs to the first, the
-post-processing of the scores to the last: they run on the same PE. What a segment takes is fitted, PE by PE, as
+A layer of the tables becomes a segment, ``layer0`` and so on; the post-processing of the scores belongs to the last.
+Reading the image has laws of its own. What a segment takes is fitted, PE by PE, as
 cycles of the PE's clock, cycles of its host's, and a part that no clock changes; none of them below 0.
 """
 
@@ -23,7 +23,9 @@ GHZ_MS = 1e6
 """Cycles in one millisecond at 1 GHz."""
 
 FP32 = 4
-FITTED_METRICS = ("input", "task", "output")
+INPUT = "input"
+"""Stands for the reading of the image among the laws."""
+FITTED_METRICS = ("task", "output")
 LAYER_TEXT = ("campaign", "graph", "pe", "metric")
 LAYER_NUMBERS = ("layer", "freq_mhz", "host_freq_mhz", "time_ms", "power_mw")
 MAY_BE_EMPTY = ("freq_mhz", "host_freq_mhz", "power_mw")
@@ -43,6 +45,11 @@ class LawFit(NamedTuple):
 def read_layer_times(folder: Path) -> pd.DataFrame:
     """Read ``layer_times.csv``."""
     return read_rows(folder / "layer_times.csv", LAYER_TEXT, LAYER_NUMBERS, empty=MAY_BE_EMPTY)
+
+
+def known_graphs(folder: Path) -> frozenset[str]:
+    """Return the networks that ``layer_shapes.csv`` describes."""
+    return frozenset(read_rows(folder / "layer_shapes.csv", ["graph"], [])["graph"])
 
 
 def read_shapes(folder: Path, graph: str) -> pd.DataFrame:
@@ -94,11 +101,13 @@ def fit_laws(table: pd.DataFrame, graph: str, campaign: str, board: Board) -> di
         For what a busy PE draws: the tables hold the power of the whole board.
     """
     rows = table[(table["graph"] == graph) & (table["campaign"] == campaign)]
+    first = rows[rows["metric"] == "input"]
     rows = rows[rows["metric"].isin(FITTED_METRICS)]
     found: dict[str, dict[str, LawFit]] = {}
     for (layer, pe), part in rows.astype({"layer": int}).groupby(["layer", "pe"]):
         if pe in board.pes and "task" in set(part["metric"]):
             found.setdefault(f"layer{int(str(layer))}", {})[str(pe)] = fit_law(part, str(pe), board)
+    found[INPUT] = {str(pe): fit_law(part, str(pe), board) for pe, part in first.groupby("pe") if pe in board.pes}
     return found
 
 
@@ -116,7 +125,7 @@ def fit_law(rows: pd.DataFrame, pe: str, board: Board) -> LawFit:
         cycles=parts[0] * GHZ_MS,
         host_cycles=parts[1] * GHZ_MS,
         fixed_ms=parts[2],
-        power=_power_ratio(rows[rows["metric"] == "task"], pe, board),
+        power=_power_ratio(rows[rows["metric"] != "output"], pe, board),
         mean_error=float(errors.mean()),
         points=len(time),
     )
@@ -146,13 +155,18 @@ def _host_mw(board: Board, pe: str, mhz: float) -> float:
     return 0.0 if effect is None or np.isnan(mhz) else float(effect.host_power) * mhz / 1e3
 
 
-def profile_data(graph: str, laws: dict[str, dict[str, LawFit]], origin: dict[str, str]) -> dict[str, Any]:
+def profile_data(
+    graph: str, campaign: str, laws: dict[str, dict[str, LawFit]], origin: dict[str, str]
+) -> dict[str, Any]:
     """Return the document of a profile; numbers to four digits, which is finer than their errors."""
     return {
         "eesim": 1,
         "network": graph,
         "origin": origin,
-        "laws": {name: {pe: _written(fit) for pe, fit in row.items()} for name, row in laws.items()},
+        "basis": "layers",
+        "campaign": campaign,
+        "input": {pe: _written(fit) for pe, fit in laws[INPUT].items()},
+        "laws": {name: {pe: _written(fit) for pe, fit in row.items()} for name, row in laws.items() if name != INPUT},
     }
 
 

@@ -23,6 +23,10 @@ UNITS: dict[type[BaseModel], tuple[str, float]] = {
 """Unit in which each kind of term is written, and its size in the model's own unit (ns, cycles, ns/B, cycles/B)."""
 
 
+NEGLIGIBLE = 1e-4
+"""What the fit leaves of a term that it has driven to 0, in any of the units."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One named term.
@@ -47,7 +51,8 @@ class Parameter:
         return ".".join(map(str, self.path))
 
     def written(self, value: float) -> Any:
-        """A value as a board file writes it: three significant digits are finer than any interval."""
+        """A value as a board file writes it: four significant digits are finer than any interval."""
+        value = 0.0 if value < NEGLIGIBLE else value
         return f"{value:.4g} {self.unit}" if self.unit else float(f"{value:.4g}")
 
 

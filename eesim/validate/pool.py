@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from eesim.engine.simulate import EngineName
 from eesim.hardware.spec import Board
 from eesim.validate.parameters import Path as TermPath
 from eesim.validate.parameters import with_values
@@ -22,21 +23,21 @@ CHUNK = 200
 Progress = Callable[[int], None]
 
 _predictors: dict[frozenset[str], Predictor] = {}
-_setting: tuple[Path, Board, Sequence[Run]] | None = None
+_setting: tuple[Path, Board, Sequence[Run], EngineName] | None = None
 
 
-def _prepare(folder: Path, board: Board, runs: Sequence[Run]) -> None:
+def _prepare(folder: Path, board: Board, runs: Sequence[Run], engine: EngineName) -> None:
     """Remember in a worker what every chunk needs."""
     global _setting
-    _setting = (folder, board, runs)
+    _setting = (folder, board, runs, engine)
     _predictors.clear()
 
 
 def _predict(chosen: Sequence[int], values: Mapping[TermPath, float], off: frozenset[str]) -> list[Prediction]:
     assert _setting is not None
-    folder, board, runs = _setting
+    folder, board, runs, engine = _setting
     if off not in _predictors:
-        _predictors[off] = Predictor(folder, board, off)
+        _predictors[off] = Predictor(folder, board, off, engine)
     predictor = _predictors[off].on(with_values(board, values)) if values else _predictors[off]
     return [predictor.predict(runs[i]) for i in chosen]
 
@@ -54,16 +55,20 @@ class PredictionPool:
         All runs that may be asked for.
     workers
         Processes; 1 stays in this one.
+    engine
+        Which engine simulates.
     """
 
-    def __init__(self, folder: Path, board: Board, runs: Sequence[Run], workers: int = 1) -> None:
+    def __init__(
+        self, folder: Path, board: Board, runs: Sequence[Run], workers: int = 1, engine: EngineName = "compiled"
+    ) -> None:
         self._executor = None
         if workers > 1:
             # A fresh interpreter for each worker: a fork would copy the locks of this one's threads.
             context = multiprocessing.get_context("spawn")
-            self._executor = ProcessPoolExecutor(workers, context, _prepare, (folder, board, runs))
+            self._executor = ProcessPoolExecutor(workers, context, _prepare, (folder, board, runs, engine))
         else:
-            _prepare(folder, board, runs)
+            _prepare(folder, board, runs, engine)
         self._all = range(len(runs))
 
     def predict(

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from eesim.base import FloatArray
-from eesim.hardware.spec import Board, Opp, OppTable, ProcessingElement
+from eesim.hardware.spec import Board
 from eesim.plan.chain import Chain, Missing
 from eesim.plan.chain_pipeline import COPY, Pipeline
 from eesim.validate.harness import loads
@@ -112,20 +112,15 @@ def _switching(frequency_hz: int, voltage_uv: int | None) -> float:
 
 
 def _with_powers(board: Board, fit: FloatArray) -> Board:
-    """The board with fitted base power and operating points, mW of ``fit`` in uW."""
-    pes = dict(board.pes)
-    for pe, k in zip(CLOCKED, fit[2:5], strict=True):
-        table = tuple(
-            opp.model_copy(update={"active_power": round((fit[1] + k * _switching(opp.frequency, opp.voltage)) * 1e3)})
-            for opp in board.pes[pe].opps.table
+    """The board with fitted powers of its pipeline runtime, mW of ``fit`` in uW."""
+    runtime = board.runtimes.pipeline
+    assert runtime is not None, "its runs were simulated"
+    powers: dict[str, tuple[int, ...]] = {
+        pe: tuple(
+            round((fit[1] + k * _switching(opp.frequency, opp.voltage)) * 1e3) for opp in board.pes[pe].opps.table
         )
-        pes[pe] = _with_table(board, pe, table)
-    npu = tuple(opp.model_copy(update={"active_power": round(fit[5] * 1e3)}) for opp in board.pes["N"].opps.table)
-    pes["N"] = _with_table(board, "N", npu)
-    base = board.base_power.model_copy(update={"value": round(fit[0] * 1e3)})
-    return board.model_copy(update={"pes": pes, "base_power": base})
-
-
-def _with_table(board: Board, pe: str, table: tuple[Opp, ...]) -> ProcessingElement:
-    opps: OppTable = board.pes[pe].opps
-    return board.pes[pe].model_copy(update={"opps": opps.model_copy(update={"table": table})})
+        for pe, k in zip(CLOCKED, fit[2:5], strict=True)
+    }
+    powers["N"] = (round(fit[5] * 1e3),) * len(board.pes["N"].opps.table)
+    fitted = runtime.model_copy(update={"base_power": round(fit[0] * 1e3), "active_power": powers})
+    return board.model_copy(update={"runtimes": board.runtimes.model_copy(update={"pipeline": fitted})})

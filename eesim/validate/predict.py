@@ -22,7 +22,9 @@ from eesim.plan.chain_pipeline import Pipeline, pipeline_tasks
 from eesim.plan.chain_plan import SpeedTables, pipeline_plan, switch_plan
 from eesim.plan.chain_switch import switch_tasks
 from eesim.plan.plan import Draws, Plan
+from eesim.validate.envelope import outside
 from eesim.validate.harness import FRAMES, read_harness
+from eesim.validate.layers import known_graphs
 from eesim.validate.parts import PartSource, googlenet_parts, googlenet_source
 from eesim.validate.runs import Run
 from eesim.validate.sources import read_layers, read_sources
@@ -34,8 +36,6 @@ SWITCH_TABLES = {"lw": "lw", "coup": "coup"}
 PIPELINE_TABLES = "lw"
 """Layer table for pipeline runs: the earlier framework, of which theirs is a sibling."""
 QUANTIZED = ("", "quantized")
-FITTED_NPU = ("yolov3", "mobilenet_v1")
-"""Networks whose layers were timed on the NPU in switch mode."""
 
 
 class Predictor:
@@ -66,6 +66,10 @@ class Predictor:
     def _sources(self) -> dict[tuple[str, str], Source]:
         return dict(read_sources(self.folder))
 
+    @cached_property
+    def _shapes(self) -> frozenset[str]:
+        return known_graphs(self.folder)
+
     def on(self, board: Board) -> Predictor:
         """Return the same on a board with other values; what was read is shared."""
         other = copy(self)
@@ -75,6 +79,8 @@ class Predictor:
     def layers(self, graph: str) -> Layers:
         """Return the chain of a network's layers."""
         if graph not in self._layers:
+            if graph not in self._shapes:
+                raise Missing(f"no layer shapes of {graph}")
             self._layers[graph] = read_layers(self.folder, graph)
         return self._layers[graph]
 
@@ -153,12 +159,17 @@ class Predictor:
         engine.feed(_draws(plan, 1, 1.0), final=True)
         time_ms = int(engine.take_records()[0, 2]) / NS_PER_MS
         energy_mj = energy_of(plan, engine.counters()).total
-        outside = ("NPU laws of another network",) if "N" in run.order and run.graph not in FITTED_NPU else ()
         values = {"time": time_ms, "energy": energy_mj, "power": energy_mj / time_ms * 1000}
-        return Prediction(values=values, terms_ms=_terms(tasks), outside=outside)  # type: ignore[arg-type]
+        return Prediction(
+            values=values,  # type: ignore[arg-type]
+            terms_ms=_terms(tasks),
+            outside=outside(run, self.board),
+            slowest=_busiest(tasks),
+        )
 
     def _pipeline(self, run: Run) -> Prediction:
-        pipeline, plan, log = self.simulate_pipeline(self.chain(run))
+        chain = self.chain(run)
+        pipeline, plan, log = self.simulate_pipeline(chain)
         readings = read_harness(plan, pipeline, log)
         values = {
             "period": readings.period_ms,
@@ -166,7 +177,13 @@ class Predictor:
             "power": readings.power_mw,
             "energy": readings.power_mw * readings.period_ms / 1000,
         }
-        return Prediction(values=values, terms_ms=_slowest(pipeline, readings.slowest))  # type: ignore[arg-type]
+        return Prediction(
+            values=values,  # type: ignore[arg-type]
+            terms_ms=_slowest(pipeline, readings.slowest),
+            outside=outside(run, self.board),
+            slowest=chain.stages[readings.slowest].pe,
+            utilisation=readings.utilisation,
+        )
 
     def simulate_pipeline(self, chain: Chain) -> tuple[Pipeline, Plan, IntArray]:
         """Simulate the harness's frames; return the tasks, the plan and the event log.
@@ -201,6 +218,13 @@ def _terms(tasks: Iterable[Task]) -> dict[str, float]:
         for name, time in task.terms_ns.items():
             found[name] = found.get(name, 0.0) + time / NS_PER_MS
     return found
+
+
+def _busiest(tasks: Iterable[Task]) -> str:
+    busy: dict[str, int] = {}
+    for task in tasks:
+        busy[task.pe] = busy.get(task.pe, 0) + task.time_ns
+    return max(busy, key=lambda pe: (busy[pe], pe))
 
 
 def _slowest(pipeline: Pipeline, stage: int) -> dict[str, float]:

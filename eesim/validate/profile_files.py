@@ -25,14 +25,14 @@ def profile_files(folder: Path, board: Board, campaign: str = CAMPAIGN) -> dict[
     for graph in sorted(table.loc[table["campaign"] == campaign, "graph"].unique()):
         laws = fit_laws(table, graph, campaign, board)
         layers = {"kind": "derived", "source": SOURCE, "note": "layers and tensor sizes of the profiled network, fp32"}
-        note = f"eesim calibrate: campaign {campaign}; the image's decoding is in the first layer"
+        note = f"eesim calibrate: campaign {campaign}"
         fitted = {"kind": "fitted", "source": SOURCE, "note": note}
         written[f"networks/{graph}.yaml"] = dumped(
             network_data(folder, graph, layers),
             f"{graph}, a segment for each layer that the runtime can map. Written by eesim calibrate.",
         )
         written[f"profiles/{graph}.yaml"] = dumped(
-            profile_data(graph, laws, fitted),
+            profile_data(graph, campaign, laws, fitted),
             f"Segments of {graph} on the {board.name}: laws fitted to measured layers. Written by eesim calibrate.",
         )
     return written

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -70,9 +71,30 @@ class Run:
     measured: dict[Quantity, float]
 
     @property
+    def build(self) -> str:
+        """Build of the runtime: the first part of the campaign's name."""
+        return self.campaign.partition("_")[0]
+
+    @property
     def is_mixed(self) -> bool:
         """Whether several PEs take part."""
         return len(set(self.order)) > 1
+
+    @property
+    def changes(self) -> int:
+        """How often a frame changes from one PE to another."""
+        return sum(a != b for a, b in pairwise(self.order))
+
+    @property
+    def used_hosts(self) -> tuple[tuple[str, str], ...]:
+        """Hosts of the hosted PEs that take part."""
+        return tuple((pe, at) for pe, at in self.hosts if pe in self.order)
+
+    @property
+    def configuration(self) -> tuple[object, ...]:
+        """What was set; runs that share it are repeats of each other."""
+        campaign = self.campaign.partition("_")[0]
+        return self.suite, self.graph, self.order, self.clocks, self.used_hosts, self.pe_hz, self.npu_model, campaign
 
 
 @cache

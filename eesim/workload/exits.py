@@ -19,27 +19,69 @@ from eesim.workload.exit_parts import Accuracies, Counts, Shares, by_edges, coun
 from eesim.workload.scenes import RegimeExits, RegimeSampler, ScheduledExits, draw_scheduled
 
 
-class ExitCounts(Spec):
-    """A test set replayed in random order: every pass takes each exit exactly as often as counted."""
+class CountsAlternative(Spec):
+    """The same test set under other thresholds: what it does at a higher level of the policy ``adaptive``."""
 
-    kind: Literal["counts"]
     counts: Counts
     accuracy: Accuracies | None = None
 
+
+class SharesAlternative(Spec):
+    """Probabilities under other thresholds."""
+
+    shares: Shares
+    accuracy: Accuracies | None = None
+
     @model_validator(mode="after")
-    def _some(self) -> Self:
-        found = counts_findings(self.counts)
+    def _one(self) -> Self:
+        found = shares_findings(self.shares)
         if found:
             raise SpecError(found)
         return self
 
 
+class TraceAlternative(Spec):
+    """Another column of the trace: the exits under other thresholds."""
+
+    column: Annotated[str, Field(min_length=1)]
+    accuracy: Accuracies | None = None
+
+
+Alternative = CountsAlternative | SharesAlternative | TraceAlternative
+
+
+class ExitCounts(Spec):
+    """A test set replayed in random order: every pass takes each exit exactly as often as counted.
+
+    Alternatives are coupled: the frames that leave first are the same ones at every level.
+    """
+
+    kind: Literal["counts"]
+    counts: Counts
+    accuracy: Accuracies | None = None
+    alternatives: tuple[CountsAlternative, ...] = ()
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        findings = counts_findings(self.counts)
+        total = sum(self.counts)
+        findings += [
+            (("alternatives", i, "counts"), f"must add up to {total:,}, as counts: it is the same test set")
+            for i, other in enumerate(self.alternatives)
+            if sum(other.counts) != total
+        ]
+        if findings:
+            raise SpecError(findings)
+        return self
+
+
 class ExitShares(Spec):
-    """Independent draws with given probabilities."""
+    """Independent draws with given probabilities; alternatives are coupled by one difficulty per frame."""
 
     kind: Literal["shares"]
     shares: Shares
     accuracy: Accuracies | None = None
+    alternatives: tuple[SharesAlternative, ...] = ()
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -67,6 +109,12 @@ class ExitTrace(Spec):
     kind: Literal["trace"]
     path: Path
     accuracy: Accuracies | None = None
+    alternatives: tuple[TraceAlternative, ...] = ()
+
+
+def alternatives_of(exits: AnyExits) -> tuple[Alternative, ...]:
+    """What a model does at the levels above level 0 of the policy ``adaptive``; nothing where it cannot say."""
+    return exits.alternatives if isinstance(exits, ExitCounts | ExitShares | ExitTrace) else ()
 
 
 DrawnExits = ExitCounts | ExitShares | FixedExit | ExitTrace | CorrelatedExits | RegimeExits | ScheduledExits
@@ -91,7 +139,7 @@ class ExitSampler:
     rng
         Random stream of this replication's exits.
     trace
-        Exits of a trace, 0-based.
+        Exits of a trace, 0-based; (F,), or (F, A + 1) with those of the alternatives.
     rate
         Frames per second of the stream, where a model needs it (`CorrelatedExits.lag_1`).
     """
@@ -113,7 +161,13 @@ class ExitSampler:
                 self._regimes = RegimeSampler(model, rng)
 
     def draw(self, count: int, arrival_ns: IntArray | None = None) -> IntArray:
-        """Return the exits of the next ``count`` frames, 0-based.
+        """Return the exits of the next ``count`` frames, 0-based, (count,)."""
+        return self.draw_levels(count, arrival_ns)[:, 0]
+
+    def draw_levels(self, count: int, arrival_ns: IntArray | None = None) -> IntArray:
+        """Return the exits of the next ``count`` frames at each level, 0-based, (count, A + 1).
+
+        One number per frame decides at all levels: where an alternative is easier to take, no frame exits later by it.
 
         Parameters
         ----------
@@ -127,28 +181,33 @@ class ExitSampler:
         arrivals = np.zeros(count, np.int64) if arrival_ns is None else arrival_ns
         match self._model:
             case ExitCounts() as model:
-                return self._deal(model, count)
+                cards = self._deal(model, count)
+                counts = [model.counts, *(other.counts for other in model.alternatives)]
+                columns = [np.searchsorted(np.cumsum(level), cards, side="right") for level in counts]
             case ExitShares() as model:
-                return by_edges(edges_of(model.shares), self._rng.random(count))
+                difficulty = self._rng.random(count)
+                levels = (model.shares, *(other.shares for other in model.alternatives))
+                columns = [by_edges(edges_of(shares), difficulty) for shares in levels]
             case FixedExit() as model:
-                return np.full(count, model.exit - 1, np.int64)
+                return np.full((count, 1), model.exit - 1, np.int64)
             case ExitTrace():
-                return self._trace[begin : begin + count]
+                return self._trace[begin : begin + count].reshape(count, -1)
             case ScheduledExits() as model:
-                return draw_scheduled(model, self._rng, arrivals)
+                columns = [draw_scheduled(model, self._rng, arrivals)]
             case CorrelatedExits() if self._correlated:
-                return self._correlated.draw(count)
+                columns = [self._correlated.draw(count)]
             case RegimeExits() if self._regimes:
-                return self._regimes.draw(count, arrivals)
+                columns = [self._regimes.draw(count, arrivals)]
             case model:
                 raise AssertionError(model)
+        return np.stack(columns, axis=1).astype(np.int64)
 
     def _deal(self, model: ExitCounts, count: int) -> IntArray:
-        """Take cards from the shuffled deck of counted exits, shuffling anew when it is used up."""
+        """Take cards from a shuffled deck: a card per counted frame, easy ones low; shuffle anew when it is used up."""
         parts = [self._deck]
         have = len(self._deck)
         while have < count:
-            deck = np.repeat(np.arange(len(model.counts), dtype=np.int64), model.counts)
+            deck = np.arange(sum(model.counts), dtype=np.int64)
             self._rng.shuffle(deck)
             parts.append(deck)
             have += len(deck)

@@ -46,14 +46,22 @@ class SegmentLaw(Spec):
 
 
 class Profile(Spec):
-    """Times of one network's segments on one board: as they were taken (``times``), or fitted (``laws``)."""
+    """Times of one network's segments on one board: as they were taken (``times``), or fitted (``laws``).
+
+    ``basis: layers`` says that each segment was timed alone: what the runtime adds when a frame moves between PEs is
+    not in them. ``campaign`` names the campaign (`eesim.hardware.runtime.Campaign`), ``input`` is the law of reading
+    the image.
+    """
 
     eesim: Literal[1]
     network: Name
     origin: Origin
+    basis: Literal["layers", "unknown"] = "unknown"
+    campaign: str = ""
     clocks: ProfileClocks | None = None
     times: dict[str, dict[str, TimeNs]] = {}
     laws: dict[str, dict[str, SegmentLaw]] = {}
+    input: dict[str, SegmentLaw] = {}
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
@@ -113,6 +121,11 @@ class Profile(Spec):
             return None
         element = board.pes[pe]
         return scaled_time_ns(known, element.frequency_law, element.opps.frequencies[-1], self.clocks.at[pe], clock_hz)
+
+    def input_ns(self, pe: str, clock_hz: int, host_hz: int | None = None) -> int:
+        """Time of reading the image where the first segment is on ``pe``, ns; 0 where the profile has no such law."""
+        law = self.input.get(pe)
+        return (law.time_ns(clock_hz, host_hz) or 0) if law is not None else 0
 
     def power_ratio(self, segment: str, pe: str) -> float:
         """Active power of a PE while it runs a segment, relative to the board's table."""

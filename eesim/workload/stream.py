@@ -54,6 +54,9 @@ class StreamSpec(Spec):
     noise: Noise | None = None
 
 
+NO_ALTERNATIVES: IntArray = np.zeros((0, 0), np.int64)
+
+
 class Traces(NamedTuple):
     """What the stream's files hold; empty arrays where there is no file."""
 
@@ -65,6 +68,8 @@ class Traces(NamedTuple):
     """(F,) bit masks of confident exits, or empty."""
     samples: Samples = Samples()
     """Confidence and correctness, sample by sample."""
+    alternatives: IntArray = NO_ALTERNATIVES
+    """(F, A) exits under other thresholds, or empty."""
 
 
 class Frames(NamedTuple):
@@ -81,6 +86,8 @@ class Frames(NamedTuple):
     """(F,) bit masks of the exits whose answer would be right, or empty."""
     sample: IntArray = NOTHING
     """(F,) row of each frame's sample in the table of confidences, or empty."""
+    alternatives: IntArray = NO_ALTERNATIVES
+    """(F, A) exits at the levels above level 0, or (0, 0) for none."""
 
 
 class _Taken(NamedTuple):
@@ -90,6 +97,7 @@ class _Taken(NamedTuple):
     confident: IntArray
     correct: IntArray = NOTHING
     sample: IntArray = NOTHING
+    alternatives: IntArray = NO_ALTERNATIVES
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +140,7 @@ class Stream:
                 source=arrivals.sources,
                 correct=taken.correct,
                 sample=taken.sample,
+                alternatives=taken.alternatives,
             )
 
     def _exits(self, rng: np.random.Generator) -> Callable[[int, IntArray], _Taken]:
@@ -145,14 +154,25 @@ class Stream:
                 return _Taken(found.exit[row], found.confident[row], found.correct[row], row)
 
             return from_table
-        sampler = ExitSampler(model, rng, self.traces.exit, mean_rate(self.spec.arrivals, self.traces.arrival_ns))
+        rate = mean_rate(self.spec.arrivals, self.traces.arrival_ns)
+        sampler = ExitSampler(model, rng, self._exit_columns(), rate)
         confident = self.traces.confident
 
         def drawn(begin: int, arrival_ns: IntArray) -> _Taken:
             count = len(arrival_ns)
-            return _Taken(sampler.draw(count, arrival_ns), confident[begin : begin + count])
+            levels = sampler.draw_levels(count, arrival_ns)
+            return _Taken(
+                np.ascontiguousarray(levels[:, 0]),
+                confident[begin : begin + count],
+                alternatives=levels[:, 1:] if levels.shape[1] > 1 else NO_ALTERNATIVES,
+            )
 
         return drawn
+
+    def _exit_columns(self) -> IntArray:
+        if not self.traces.alternatives.size:
+            return self.traces.exit
+        return np.column_stack([self.traces.exit, self.traces.alternatives])
 
     def _noise(self, rng: np.random.Generator, count: int) -> IntArray:
         shape = (count, self.n_segments)

@@ -15,7 +15,7 @@ from eesim.errors import InputError, Problem, suggest
 from eesim.workload.arrivals import ArrivalTrace
 from eesim.workload.confidences import BoolArray, ExitConfidences, Samples
 from eesim.workload.exits import ExitTrace
-from eesim.workload.stream import StreamSpec, Traces
+from eesim.workload.stream import NO_ALTERNATIVES, StreamSpec, Traces
 
 EMPTY: IntArray = np.zeros(0, np.int64)
 
@@ -49,7 +49,7 @@ def read_traces(spec: StreamSpec, folder: Path, exit_names: Sequence[str], *, ne
         If files are missing, lack columns, or hold impossible values.
     """
     problems: list[Problem] = []
-    arrival, exits, confident = EMPTY, EMPTY, EMPTY
+    arrival, exits, confident, others = EMPTY, EMPTY, EMPTY, NO_ALTERNATIVES
     if isinstance(spec.arrivals, ArrivalTrace):
         table = _table(folder / spec.arrivals.path, ["arrival_ms"], problems)
         if table is not None:
@@ -57,9 +57,13 @@ def read_traces(spec: StreamSpec, folder: Path, exit_names: Sequence[str], *, ne
     if isinstance(spec.exits, ExitTrace):
         path = folder / spec.exits.path
         columns = [f"confident_{k + 1}" for k in range(len(exit_names))] if need_confident else []
-        table = _table(path, ["exit", *columns], problems)
+        levels = [alternative.column for alternative in spec.exits.alternatives]
+        table = _table(path, ["exit", *columns, *levels], problems)
         if table is not None:
             exits = _integers(table, "exit", 1, len(exit_names), str(path), problems) - 1
+            if levels:
+                found = [_integers(table, name, 1, len(exit_names), str(path), problems) - 1 for name in levels]
+                others = np.stack(found, axis=1)
             if columns:
                 bits = [_integers(table, name, 0, 1, str(path), problems) << k for k, name in enumerate(columns)]
                 confident = np.sum(bits, axis=0) | 1 << (len(exit_names) - 1)
@@ -68,7 +72,7 @@ def read_traces(spec: StreamSpec, folder: Path, exit_names: Sequence[str], *, ne
         samples = _samples(folder / spec.exits.path, spec.exits.split, len(exit_names), problems)
     if problems:
         raise InputError(problems)
-    return Traces(arrival, exits, confident, samples)
+    return Traces(arrival, exits, confident, samples, others)
 
 
 def read_samples(path: Path, split: str | None, n_exits: int) -> Samples:

@@ -101,14 +101,22 @@ def networks(draw: st.DrawFn) -> Document:
 
 
 @st.composite
-def policies(draw: st.DrawFn, n_exits: int) -> Document:
+def policies(draw: st.DrawFn, exits: list[str]) -> Document:
     """Every switch, except what contradicts itself or needs a trace."""
     decide = draw(st.sampled_from([True, True, True, False]))
     blocking = decide and draw(st.sampled_from([False, False, True]))
     capacity = st.sampled_from([1, 0, 2, "unbounded", "unbounded"])
     full = st.sampled_from(["block", "drop_newest", "drop_oldest"])
     queues = st.fixed_dictionaries({"capacity": capacity, "full": full})
+    levels = draw(st.sampled_from([(), (1,), (2,), (1, 2), (1, 3, 4)])) if decide else ()
+    adaptive = {
+        "above": list(levels),
+        "hysteresis": draw(st.integers(0, levels[0] - 1)) if levels else 0,
+        "read_at": draw(st.sampled_from(["exit", "frame"])),
+        "give_up_after": draw(st.sampled_from([[], [draw(st.sampled_from([None, *exits[:-1]])) for _ in levels]])),
+    }
     return {
+        **({"adaptive": adaptive} if levels else {}),
         "exit_decision": "decide" if decide else "none",
         "speculation": "blocking" if blocking else "parallel",
         "cancellation": draw(st.sampled_from(["running", "queued", "none"])),
@@ -124,8 +132,8 @@ def policies(draw: st.DrawFn, n_exits: int) -> Document:
 
 
 @st.composite
-def streams(draw: st.DrawFn, n_exits: int, *, closed_loops: bool = True) -> Document:
-    """Arrivals that load the platform, exits that are all taken, sometimes noise."""
+def streams(draw: st.DrawFn, n_exits: int, policy: Document, *, closed_loops: bool = True) -> Document:
+    """Arrivals that load the platform, exits that are all taken (at each of the policy's levels), sometimes noise."""
     period = draw(st.integers(4, 12) | st.integers(1, 40))
     arrivals = draw(
         st.sampled_from(
@@ -151,19 +159,25 @@ def streams(draw: st.DrawFn, n_exits: int, *, closed_loops: bool = True) -> Docu
         )
     )
     easy, hard = [[*[0] * k, 1, *[0] * (n_exits - k - 1)] for k in (0, n_exits - 1)]
-    exits = draw(
-        st.sampled_from(
-            [
-                {"kind": "counts", "counts": list(range(n_exits, 0, -1))},
-                {"kind": "fixed", "exit": draw(st.integers(1, n_exits))},
-                {"kind": "correlated", "counts": list(range(n_exits, 0, -1)), "autocorrelation": 0.7},
-                {
-                    "kind": "regimes",
-                    "regimes": {"easy": {"shares": easy, "dwell": 4}, "hard": {"shares": hard, "dwell": [2, 3]}},
-                },
-            ]
+    counts = list(range(n_exits, 0, -1))
+    if levels := (policy.get("adaptive") or {}).get("above", []):
+        # Not always easier: nothing in the engines relies on it.
+        exits: Document = {"kind": "counts", "counts": counts}
+        exits["alternatives"] = [{"counts": draw(st.permutations(counts))} for _ in levels]
+    else:
+        exits = draw(
+            st.sampled_from(
+                [
+                    {"kind": "counts", "counts": counts},
+                    {"kind": "fixed", "exit": draw(st.integers(1, n_exits))},
+                    {"kind": "correlated", "counts": counts, "autocorrelation": 0.7},
+                    {
+                        "kind": "regimes",
+                        "regimes": {"easy": {"shares": easy, "dwell": 4}, "hard": {"shares": hard, "dwell": [2, 3]}},
+                    },
+                ]
+            )
         )
-    )
     stream: Document = {"arrivals": arrivals, "exits": exits}
     noise = draw(st.sampled_from([None, None, {"kind": "exponential"}, {"kind": "lognormal", "cv": 0.5}]))
     return stream if noise is None else {**stream, "noise": noise}
@@ -207,9 +221,10 @@ def exits_of(network: Document) -> list[str]:
 @st.composite
 def entries(draw: st.DrawFn, board: Document, network: Document, shared: Document) -> Document:
     """One stream of several, which must not wait for the system; switches of the PEs are ``shared``."""
-    policy = {**draw(policies(len(exits_of(network)))), **shared}
+    # What a stream does not say is the scenario's: without levels of its own it has to say so.
+    policy = {"adaptive": None, **draw(policies(exits_of(network))), **shared}
     policy["queue"] = {**policy["queue"], "full": draw(st.sampled_from(["drop_newest", "drop_oldest"]))}
-    stream = draw(streams(len(exits_of(network)), closed_loops=False))
+    stream = draw(streams(len(exits_of(network)), policy, closed_loops=False))
     return {
         "priority": draw(st.integers(0, 2)),
         "network": f"{network['name']}.yaml",
@@ -223,7 +238,7 @@ def entries(draw: st.DrawFn, board: Document, network: Document, shared: Documen
 def worlds(draw: st.DrawFn, several: bool | None = None) -> dict[str, Document]:
     """A scenario and everything that it refers to; of ``several`` streams or of one, or either."""
     board, network = draw(boards()), draw(networks())
-    n_exits = len(exits_of(network))
+    policy = draw(policies(exits_of(network)))
     world = {
         "board": board,
         "network": network,
@@ -233,9 +248,9 @@ def worlds(draw: st.DrawFn, several: bool | None = None) -> dict[str, Document]:
             "board": "toy/board.yaml",
             "network": "net.yaml",
             "mapping": draw(mappings(board, network)),
-            "policy": draw(policies(n_exits)),
+            "policy": policy,
             "physics": {"transfers": draw(st.booleans()), "contention": draw(st.booleans())},
-            "stream": draw(streams(n_exits)),
+            "stream": draw(streams(len(exits_of(network)), policy)),
             "run": {
                 "frames": draw(st.integers(12, 40)),
                 "seed": draw(st.integers(0, 3)),
@@ -244,7 +259,7 @@ def worlds(draw: st.DrawFn, several: bool | None = None) -> dict[str, Document]:
             },
         },
     }
-    if draw(st.sampled_from([False, True])) if several is None else several:
+    if draw(st.sampled_from([True, False, True])) if several is None else several:
         shared = {key: world["scenario"]["policy"][key] for key in ("dispatch", "stage_queue")}
         other = {**draw(networks()), "name": "net2"}
         world |= {"network2": other, "profile2": draw(profiles(board, other))}

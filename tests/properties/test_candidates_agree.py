@@ -28,6 +28,8 @@ def supported(world: dict[str, Document], *, closed_loops: bool = True) -> Scena
     """Load a world after taking out what candidates cannot have."""
     scenario = world["scenario"]
     opp = {key: clock for key, clock in scenario["mapping"]["opp"].items() if key in world["board"]["pes"]}
+    scenario["policy"].pop("adaptive", None)
+    scenario["stream"]["exits"].pop("alternatives", None)
     changed = {
         **scenario,
         "mapping": {**scenario["mapping"], "opp": opp},

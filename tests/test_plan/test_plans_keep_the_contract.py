@@ -56,7 +56,10 @@ def assert_form(plan: Plan) -> None:
         **dict.fromkeys(("stream_node", "stream_exit"), (g + 1,)),
         **dict.fromkeys(("stream_priority", "queue_capacity", "queue_full", "frames_in_flight"), (g,)),
         **dict.fromkeys(("cancellation", "first_confident", "level_at_exit"), (g,)),
+        "level_last": (g, plan.n_levels + 1),
         **dict.fromkeys(("level_up", "level_down"), (g, plan.n_levels)),
+        "section_places": (len(plan.section_places),),
+        **dict.fromkeys(("node_enter", "node_leave"), (n if len(plan.section_places) else 0,)),
         "speed_ppm": (1 << np.count_nonzero(plan.resource_bit), r),
     }  # fmt: skip
     for name, array in found.items():
@@ -76,6 +79,10 @@ def assert_graph(plan: Plan) -> None:
         plan.stream_exit[g] <= need <= plan.stream_exit[g + 1] for need, g in zip(plan.node_need, stream, strict=True)
     )
     assert (plan.level_down <= plan.level_up).all()
+    assert (plan.stream_exit[:-1, None] <= plan.level_last).all()
+    assert (plan.level_last < plan.stream_exit[1:, None]).all()
+    # At level 0 nobody is given up.
+    assert (plan.level_last[:, 0] == plan.stream_exit[1:] - 1).all()
     assert sorted(in_order(plan)) == list(range(plan.n_nodes))
     pairs = edges(plan)
     assert len(set(pairs)) == len(pairs)
