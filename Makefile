@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run test test-all lint bench setup clean
+.PHONY: run test test-all lint bench validation setup clean
 
 run: setup
 	$(BIN)/eesim run scenarios/ee_resnet18_camera.yaml -o results/camera
@@ -23,6 +23,11 @@ lint: setup
 
 bench: setup
 	$(BIN)/python benchmarks/engines.py
+
+# Rewrites the tables of docs/validation.md from the measurements of the board.
+MEASUREMENTS ?= ../shared/measurements
+validation: setup
+	$(BIN)/python benchmarks/validation.py $(MEASUREMENTS)
 
 setup: $(STAMP)
 

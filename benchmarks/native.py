@@ -77,6 +77,8 @@ class NativeEngine:
     """
 
     def __init__(self, library: ctypes.CDLL, plan: Plan) -> None:
+        if len(plan.section_places):
+            raise NotImplementedError("the C event loop knows no sections")
         self._library = library
         self._arrays = {name: np.ascontiguousarray(getattr(plan, name), np.int64) for name in ARRAYS}
         fields = {name: array.ctypes.data for name, array in self._arrays.items()}

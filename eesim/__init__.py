@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from eesim.metrics.result import Result
     from eesim.plan.lower import lower
     from eesim.scenario.load import Scenario, load
+    from eesim.sweeps.sweep import sweep
     from eesim.validate.validation import Validation, validate_runs
+    from eesim.whatif.candidates import rank_candidates
+    from eesim.whatif.compare import compare
+    from eesim.whatif.sensitivity import sensitivity
 
 __all__ = [
     "ExitFit",
@@ -30,13 +34,17 @@ __all__ = [
     "SharedDifficulty",
     "SimulationDeadlock",
     "Validation",
+    "compare",
     "explore",
     "fit_exits",
     "fit_shared_difficulty",
     "load",
     "lower",
+    "rank_candidates",
     "run",
+    "sensitivity",
     "shared_difficulty_of",
+    "sweep",
     "thresholds",
     "validate_runs",
 ]
@@ -58,6 +66,10 @@ _HOMES = {
     "load": "eesim.scenario.load",
     "lower": "eesim.plan.lower",
     "run": "eesim.evaluate",
+    "sweep": "eesim.sweeps.sweep",
+    "compare": "eesim.whatif.compare",
+    "rank_candidates": "eesim.whatif.candidates",
+    "sensitivity": "eesim.whatif.sensitivity",
     "Validation": "eesim.validate.validation",
     "validate_runs": "eesim.validate.validation",
 }

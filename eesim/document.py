@@ -87,6 +87,13 @@ class Document:
         """
         return cls(_read(data, Origin(source, 0, ())))
 
+    @classmethod
+    def assembled(cls, parts: Mapping[str, Document], like: Document) -> Document:
+        """Return a mapping of documents as one, with the position of another's root; nothing is copied."""
+        document = cls(Tree({key: part._root for key, part in parts.items()}, like._root.origin))
+        document.__dict__["data"] = {key: part.data for key, part in parts.items()}
+        return document
+
     @cached_property
     def data(self) -> Any:
         """The data as dict, list, str, int, float, bool and None; not to be changed."""
@@ -160,7 +167,8 @@ class Document:
         """Return this document with another laid over it.
 
         Mappings merge key by key, everything else is replaced. So is a mapping whose ``kind`` changes: the
-        keys of the old kind mean nothing to the new one.
+        keys of the old kind mean nothing to the new one. Over a list, a mapping of indices (``{"0": ...}``)
+        changes single items.
         """
         return Document(_merge(self._root, overlay._root))
 
@@ -227,12 +235,21 @@ def _tree_of(data: object, origin: Origin, problems: list[Problem]) -> Tree:
 def _merge(base: Tree, overlay: Tree) -> Tree:
     """Lay one tree over another."""
     old, new = base.content, overlay.content
+    if isinstance(old, list) and isinstance(new, dict) and new and all(_is_index(key, old) for key in new):
+        return Tree(
+            [_merge(item, new[str(i)]) if str(i) in new else item for i, item in enumerate(old)], overlay.origin
+        )
     if not isinstance(old, dict) or not isinstance(new, dict):
         return overlay
     if TAG in old and TAG in new and old[TAG].content != new[TAG].content:
         return overlay
     both = {key: _merge(item, new[key]) if key in new else item for key, item in old.items()}
     return Tree(both | {key: item for key, item in new.items() if key not in old}, overlay.origin)
+
+
+def _is_index(key: str, items: list[Tree]) -> bool:
+    """Whether a key of a mapping is the index of an item, as ``--set`` writes it."""
+    return key.isdecimal() and key == str(int(key)) and int(key) < len(items)
 
 
 def _place(tree: Tree | None, path: DataPath, new: Tree) -> Tree:

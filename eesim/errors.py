@@ -65,7 +65,7 @@ class InputError(EesimError):
 
 
 class SimulationDeadlock(EesimError):
-    """The run stopped before all frames had left: servers block each other in a circle.
+    """The run stopped before all frames had left: servers block each other, or hold each other up, in a circle.
 
     Parameters
     ----------
@@ -73,13 +73,22 @@ class SimulationDeadlock(EesimError):
         Number of frames that can no longer leave.
     blocked
         ``(server, frame, node)`` of every blocked server.
+    held
+        ``(resource, frame, node, section)`` of every resource whose next task waits for a place in a section.
     """
 
-    def __init__(self, frames_in_flight: int, blocked: Sequence[tuple[int, int, int]]) -> None:
+    def __init__(
+        self,
+        frames_in_flight: int,
+        blocked: Sequence[tuple[int, int, int]],
+        held: Sequence[tuple[int, int, int, int]] = (),
+    ) -> None:
         self.frames_in_flight = frames_in_flight
         self.blocked = tuple(blocked)
-        held = ", ".join(f"server {s} holds node {n} of frame {f}" for s, f, n in blocked)
-        super().__init__(f"deadlock: {frames_in_flight} frames in flight cannot go on ({held})")
+        self.held = tuple(held)
+        reasons = [f"server {s} holds node {n} of frame {f}" for s, f, n in blocked]
+        reasons += [f"resource {r} waits with node {n} of frame {f} for a place in section {z}" for r, f, n, z in held]
+        super().__init__(f"deadlock: {frames_in_flight} frames in flight cannot go on ({', '.join(reasons)})")
 
 
 class InvariantViolation(EesimError):

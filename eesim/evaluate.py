@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -58,6 +58,15 @@ class _Job:
     batches: bool
     progress: Callable[[int], None] | None
 
+    def warmup(self) -> str | int:
+        """Warm-up as the scenario asks for it."""
+        return self.scenario.spec.run.warmup
+
+    def metrics(self, observation: Observation) -> Replication:
+        """Metrics of one replication."""
+        right = [accuracy_table(member) for member in self.scenario.streams]
+        return replication_metrics(self.lowered.plan, self.lowered.labels, observation, right)
+
 
 def run(
     scenario: Scenario,
@@ -96,17 +105,82 @@ def run(
     chosen = scenario.spec.run.seed if seed is None else seed
     keep = scenario.n_frames * count <= KEEP_FRAMES_UP_TO if keep_frames is None else keep_frames
     job = _Job(scenario, lower(scenario), engine, chosen, keep, count == 1, progress)
-    observations = _observe_all(job, count)
+    observations = _observe_all(job, [(r, job.warmup()) for r in range(count)])
     return _result(job, observations, _log(job, log_frames) if log_frames else None)
 
 
-def _observe_all(job: _Job, count: int) -> list[Observation]:
-    """Run the replications: on threads where the engine lets go of the interpreter."""
-    workers = min(count, os.cpu_count() or 1)
-    if job.engine == "reference" or workers == 1:
-        return [_observe(job, r) for r in range(count)]
+class Replications:
+    """Replications of one scenario, run a few at a time; only their metrics are kept.
+
+    What comparisons are made of: replication ``r`` of two scenarios with the same seed sees the same random numbers.
+
+    Parameters
+    ----------
+    scenario
+        What to simulate.
+    engine, seed, progress
+        As in `run`.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        engine: EngineName = "compiled",
+        seed: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        chosen = scenario.spec.run.seed if seed is None else seed
+        self._job = _Job(scenario, lower(scenario), engine, chosen, keep=False, batches=False, progress=progress)
+        self._done: dict[int, Replication] = {}
+        self._own_warmup: dict[int, int] = {}
+
+    @property
+    def scenario(self) -> Scenario:
+        """What is simulated."""
+        return self._job.scenario
+
+    @property
+    def lowered(self) -> Lowered:
+        """What the engine reads."""
+        return self._job.lowered
+
+    @property
+    def done(self) -> list[Replication]:
+        """Metrics of the replications so far, in order."""
+        return [self._done[r] for r in sorted(self._done)]
+
+    def simulate(self, replications: Sequence[int], warmups: Mapping[int, int] | None = None) -> None:
+        """Run some replications (again, if need be).
+
+        Parameters
+        ----------
+        replications
+            Their numbers, from 0.
+        warmups
+            Frames to leave out, by replication, instead of what the scenario asks for: what is compared must be
+            measured on the same frames.
+        """
+        pairs = [(r, (warmups or {}).get(r, self._job.warmup())) for r in replications]
+        for r, observation in zip(replications, _observe_all(self._job, pairs), strict=True):
+            self._done[r] = self._job.metrics(observation)
+            self._own_warmup.setdefault(r, observation.warmup_frames)
+
+    def result(self) -> Result:
+        """Summary of the replications so far, as `run` gives it (without frames, log and batches)."""
+        result = _summary(self._job, self.done, [], None, None)
+        # Whether a steady state was found is for its own warm-up to say, not for one that others needed.
+        own = [done._replace(warmup_frames=self._own_warmup[r]) for r, done in sorted(self._done.items())]
+        return replace(result, notes=(*self.scenario.notes, *_notes(result, own)))
+
+
+def _observe_all(job: _Job, replications: Sequence[tuple[int, str | int]]) -> list[Observation]:
+    """Run replications with their warm-ups: on threads where the engine lets go of the interpreter."""
+    workers = min(len(replications), os.cpu_count() or 1)
+    if job.engine == "reference" or workers <= 1:
+        return [_observe(job, *pair) for pair in replications]
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(lambda r: _observe(job, r), range(count)))
+        return list(pool.map(lambda pair: _observe(job, *pair), replications))
 
 
 def _blocks(job: _Job, replication: int, n_frames: int, key: AnswerKey | None = None) -> Iterator[Draws]:
@@ -116,9 +190,8 @@ def _blocks(job: _Job, replication: int, n_frames: int, key: AnswerKey | None = 
         yield job.lowered.draws(frames)
 
 
-def _observe(job: _Job, replication: int) -> Observation:
+def _observe(job: _Job, replication: int, warmup: str | int) -> Observation:
     scenario, n = job.scenario, job.scenario.n_frames
-    warmup = scenario.spec.run.warmup
     stop_at = min(int(warmup), n - 1) if isinstance(warmup, int) else 0
     step = max(n // SNAPSHOTS, 1)
     by_sample = any(isinstance(member.spec.stream.exits, ExitConfidences) for member in scenario.streams)
@@ -162,11 +235,22 @@ def _log(job: _Job, frames: int) -> IntArray:
 
 
 def _result(job: _Job, observations: list[Observation], log: IntArray | None) -> Result:
-    scenario, lowered = job.scenario, job.lowered
-    plan, labels = lowered.plan, lowered.labels
-    right = [accuracy_table(member) for member in scenario.streams]
-    measured = [replication_metrics(plan, labels, o, right) for o in observations]
+    plan, labels = job.lowered.plan, job.lowered.labels
+    measured = [job.metrics(observation) for observation in observations]
+    right = [accuracy_table(member) for member in job.scenario.streams]
     batches = [batch_metrics(tally, plan, labels, right) for tally in observations[0].batches if tally.frames]
+    records = tuple(o.frames for o in observations if o.frames is not None) if job.keep else None
+    return _summary(job, measured, batches, records, log)
+
+
+def _summary(
+    job: _Job,
+    measured: list[Replication],
+    batches: list[dict[str, float]],
+    records: tuple[IntArray, ...] | None,
+    log: IntArray | None,
+) -> Result:
+    scenario, lowered = job.scenario, job.lowered
     estimates = combine(measured, batches, scenario.spec.run.confidence)
     shares = np.array([estimates[f"exit_share.{name}"].value or 0.0 for name in lowered.labels.exits])
     result = Result(
@@ -176,13 +260,13 @@ def _result(job: _Job, observations: list[Observation], log: IntArray | None) ->
         seed=job.seed,
         replications=tuple(measured),
         estimates=estimates,
-        bounds=bounds(plan, shares),
+        bounds=bounds(lowered.plan, shares),
         verdicts=judge_all(scenario, estimates),
         notes=(),
-        records=tuple(o.frames for o in observations if o.frames is not None) if job.keep else None,
+        records=records,
         log=log,
         provenance=provenance(
-            scenario.documents, scenario.files, trace_digests(scenario), seed=job.seed, replications=len(observations)
+            scenario.documents, scenario.files, trace_digests(scenario), seed=job.seed, replications=len(measured)
         ),
     )
     return replace(result, notes=(*scenario.notes, *_notes(result, measured)))

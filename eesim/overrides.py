@@ -21,10 +21,21 @@ Expand: TypeAlias = Callable[[DataPath, Any], "dict[str, Any] | None"]
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A value to be set, and where; steps of digits are indices of lists (or keys of mappings)."""
+    """A value to be set, and where; steps of digits are indices of lists (or keys of mappings).
+
+    ``source`` and ``line`` say where the value was written.
+    """
 
     path: DataPath
     value: Any
+    source: str = SOURCE
+    line: int = 0
+
+
+def steps_of(path: str) -> DataPath:
+    """Split a dotted path; steps of digits are indices of lists."""
+    steps = (step.strip() for step in path.split("."))
+    return tuple(int(step) if re.fullmatch("[0-9]{1,9}", step) else step for step in steps)
 
 
 def parse_override(text: str) -> Override:
@@ -46,7 +57,7 @@ def parse_override(text: str) -> Override:
         raise InputError([Problem(SOURCE, 0, clean(text), "a step of the path is empty")])
     if len(steps) > MAX_DEPTH:
         raise InputError([Problem(SOURCE, 0, clean(text), TOO_DEEP)])
-    path = tuple(int(step) if re.fullmatch("[0-9]{1,9}", step) else step for step in steps)
+    path = steps_of(written)
     return Override(path, parse_value(value, SOURCE, path))
 
 
@@ -104,4 +115,4 @@ def _applied(document: Document, override: Override, expand: Expand | None) -> D
                 document = document.with_value(path, longer, *document.where(path))
                 here = longer
         path = (*path, step if isinstance(here, list) else str(step))
-    return document.with_value(path, override.value, SOURCE)
+    return document.with_value(path, override.value, override.source, override.line)

@@ -43,6 +43,8 @@ class Step:
     state: int = KEEP_STATE
     kernels: int = 1
     transfer: bool = False
+    enter: int = -1
+    leave: int = -1
 
 
 def ints(values: Any) -> IntArray:
@@ -62,6 +64,7 @@ def needs(steps: Sequence[Step]) -> list[int]:
 
 RULES = {
     "stage_capacity": UNBOUNDED,
+    "section_places": [],
     "stage_full": WhenFull.BLOCK,
     "queue_capacity": UNBOUNDED,
     "queue_full": WhenFull.BLOCK,
@@ -97,6 +100,8 @@ def graph(steps: Sequence[Step]) -> dict[str, Any]:
         "node_state": [step.state for step in steps],
         "node_work_ns": [row * n_states if len(row) == 1 else row for row in work],
         "node_kernels": [step.kernels for step in steps],
+        "node_enter": [step.enter for step in steps],
+        "node_leave": [step.leave for step in steps],
         "succ_ptr": np.cumsum([0, *map(len, successors)]),
         "succ": list(chain.from_iterable(successors)),
         "exit_need": [exits.count(exit_) for exit_ in range(max(exits) + 1)],

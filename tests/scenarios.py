@@ -24,6 +24,9 @@ ORIGIN = {"kind": "assumed"}
 CAMERA = scenario_folder() / "ee_resnet18_camera.yaml"
 """EE-ResNet18 on the RK3399Pro under a 30 fps camera, as shipped."""
 
+CAMERAS = scenario_folder() / "two_cameras.yaml"
+"""Two streams of EE-ResNet18 on one RK3399Pro, as shipped: front and rear."""
+
 COUNTS = (8222, 1015, 294, 469)
 """Frames of the CIFAR test set that take each exit [EDGE25]."""
 
@@ -41,6 +44,11 @@ FAR_APART = {
 def camera(overrides: Mapping[str, Any] | Iterable[str] = ()) -> Scenario:
     """Return the shipped camera scenario with changes."""
     return load(CAMERA, overrides)
+
+
+def cameras(overrides: Mapping[str, Any] | Iterable[str] = ()) -> Scenario:
+    """Return the shipped scenario of two cameras with changes."""
+    return load(CAMERAS, overrides)
 
 
 def pe_data(mhz: Sequence[int] = (1000,), **changes: Any) -> dict[str, Any]:

@@ -19,17 +19,27 @@ from rich.console import Console
 
 import eesim
 from eesim import units
-from eesim.cli.check import kind_of
+from eesim.cli.check import check_file, kind_of
 from eesim.cli.main import COMMANDS, build_parser, main
+from eesim.cli.sensitivity import _ranges
 from eesim.document import Document
+from eesim.errors import Problem
 from eesim.hardware.spec import Board
 from eesim.mapping.policy import PRESETS, Policy, PolicyChange, Queue, resolve_policy
 from eesim.metrics.result import Result
 from eesim.overrides import apply_overrides, parse_overrides
 from eesim.plan.plan import EventKind
 from eesim.scenario.load import Scenario, _expand, resolve
+from eesim.scenario.sensitivity import PlausibleSpec
 from eesim.scenario.spec import ScenarioSpec
 from eesim.spec import validate_document
+from eesim.sweeps.columns import FACTS
+from eesim.sweeps.spec import StudySpec
+from eesim.sweeps.study import load_study
+from eesim.sweeps.sweep import Sweep
+from eesim.sweeps.worker import Spent
+from eesim.whatif.plausible import read_plausible
+from eesim.whatif.ranges import declared
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
 from eesim.yamldoc import load_document, parse_document
@@ -40,10 +50,11 @@ CAMERA = SCENARIOS / "ee_resnet18_camera.yaml"
 BOARD = ROOT / "hw_models" / "rk3399pro"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FORMATS = ROOT / "docs" / "file-formats.md"
+WHAT_IF = ROOT / "docs" / "what-if.md"
 SEMANTICS = ROOT / "docs" / "semantics.md"
 BOARD_MODEL = ROOT / "docs" / "board-model.md"
 
-MARKS = ("scenario", "scenario-part", "board", "network", "profile")
+MARKS = ("scenario", "scenario-part", "board", "network", "profile", "study", "plausible")
 """What a YAML block is, said after ``yaml`` where it begins; or ``file=PATH``, for blocks that belong together."""
 
 
@@ -125,10 +136,13 @@ def test_yaml_block_is_valid(block: Block) -> None:
     document = parse_document(block.text, str(block))
     if block.mark == "scenario":
         resolve(document, SCENARIOS)
+    elif block.mark == "study":
+        load_study(document.data, folder=SCENARIOS)
     elif block.mark == "scenario-part":
         resolve(load_document(CAMERA).merged(document), SCENARIOS)
     else:
-        validate_document({"board": Board, "network": Network, "profile": Profile}[block.mark], document)
+        models = {"board": Board, "network": Network, "profile": Profile, "plausible": PlausibleSpec}
+        validate_document(models[block.mark], document)
 
 
 @pytest.mark.parametrize("page", sorted({b.page for b in blocks() if b.mark.startswith("file=")}), ids=lambda p: p.name)
@@ -168,11 +182,24 @@ def check_eesim_line(words: list[str]) -> None:
     arguments = build_parser().parse_args(words)
     if arguments.command in ("run", "thresholds"):
         eesim.load(ROOT / arguments.scenario, arguments.overrides)
+    elif arguments.command == "sweep" and arguments.best is None and not arguments.compact:
+        load_study(ROOT / arguments.study, arguments.overrides)
     elif arguments.command == "show":
         assert main(["show", arguments.what, arguments.name, "--json"]) == 0
     elif arguments.command == "check":
         for name in arguments.files:
+            check_file(str(ROOT / name), arguments.overrides)
+    elif arguments.command == "compare":
+        assert len(arguments.scenarios) + len(arguments.against) > 1
+        for name in arguments.scenarios:
             eesim.load(ROOT / name, arguments.overrides)
+        for extra in arguments.against:
+            eesim.load(ROOT / arguments.scenarios[0], [*arguments.overrides, *extra])
+    elif arguments.command == "sensitivity":
+        scenario = eesim.load(ROOT / arguments.scenario, arguments.overrides)
+        declared(scenario, _ranges(arguments.ranges), lambda path: Problem("--range", 0, path, ""))
+        if arguments.plausible:
+            read_plausible(scenario, ROOT / arguments.plausible)
 
 
 def test_command_lines_work(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,7 +373,7 @@ def reachable(*roots: type[BaseModel]) -> dict[str, type[BaseModel]]:
     return found
 
 
-MODELS = reachable(ScenarioSpec, Board, Network, Profile)
+MODELS = reachable(ScenarioSpec, Board, Network, Profile, StudySpec, PlausibleSpec)
 
 
 def test_every_model_has_its_table() -> None:
@@ -398,6 +425,8 @@ PARSERS = {
     "peak rate": units.parse_ops_per_second,
     "time per size": units.parse_ns_per_byte,
     "power per clock": units.parse_uw_per_mhz,
+    "cycles": units.parse_cycles,
+    "cycles per size": units.parse_cycles_per_byte,
 }
 
 
@@ -412,7 +441,7 @@ def test_units_are_read_as_said() -> None:
         number, _, unit = limit.partition(" ")
         with pytest.raises(units.UnitError):
             parse(f"{int(number) + 1} {unit}")
-        if quantity not in ("time per size", "power per clock"):
+        if quantity not in ("time per size", "power per clock", "cycles per size"):
             known = getattr(units, f"_{quantity.removesuffix(' rate').upper().replace('SIZE', 'BYTES')}").units
             assert set(code(listed)) == set(known), quantity
 
@@ -450,6 +479,16 @@ def test_columns_are_described() -> None:
     assert keys_after("tasks") == list(result.tasks().columns)
 
 
+def test_a_sweep_is_described(tmp_path: Path) -> None:
+    spent = Spent()
+    found = Sweep(0, 0, 0, 0, 0, 0, 0.0, spent, 0.0, 0, tmp_path, tmp_path, tmp_path)
+    assert keys_after("sweep") == list(found.to_dict())
+    told = {code(row[0])[0]: code(row[1]) for row in rows_after(FORMATS, "<!-- keys: sweep -->")[1:]}
+    assert told["spent"] == list(spent._fields)
+    columns = [code(row[0])[0] for row in rows_after(FORMATS, "<!-- keys: sweep table -->")[1:] if code(row[0])]
+    assert columns == ["point", *FACTS, "key"]
+
+
 def test_event_kinds_are_described() -> None:
     found = {}
     for row in rows_after(FORMATS, "<!-- keys: events -->")[1:]:
@@ -481,6 +520,68 @@ def test_files_of_a_run_are_described(tmp_path: Path, capsys: pytest.CaptureFixt
     for name in written:
         stem, _, suffix = name.rpartition(".")
         assert name in told or (suffix in ("png", "svg") and told & {stem, f"{stem}.png"}), name
+
+
+# -- what-if.md ----------------------------------------------------------------------------------------
+
+
+def assert_printed(mark: str, out: str) -> None:
+    """Every line of a block of output on the page is one of the real output."""
+    (block,) = [block for block in blocks() if block.page == WHAT_IF and (block.language, block.mark) == ("text", mark)]
+    real = {" ".join(line.split()) for line in out.splitlines()}
+    lines = [" ".join(line.split()) for line in block.text.splitlines()]
+    assert len(lines) > 5
+    assert [line for line in lines if line and line != "..." and line not in real] == []
+
+
+def typed(page: Path, begin: str) -> list[str]:
+    """Words of the first command line of a page that begins like this."""
+    line = next(line for block, line in shell_lines() if block.page == page and line.startswith(begin))
+    return shlex.split(line)[1:]
+
+
+def test_comparison_that_is_shown_is_real(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(typed(WHAT_IF, "eesim compare")) == 0
+    assert_printed("compare", capsys.readouterr().out)
+
+
+def test_sensitivity_that_is_shown_is_real(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(typed(WHAT_IF, "eesim sensitivity scenarios/ee_resnet18_camera.yaml --range")) == 0
+    assert_printed("sensitivity", capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_candidates_that_are_shown_are_real(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(typed(WHAT_IF, "eesim sensitivity scenarios/studies")) == 0
+    assert_printed("candidates", capsys.readouterr().out)
+
+
+def test_keys_of_comparisons_and_sensitivities_are_described() -> None:
+    few = {"run.frames": 100, "run.replications": 2}
+    base = eesim.load(CAMERA, few)
+    comparison = eesim.compare(base, eesim.load(CAMERA, {**few, "board.pes.G.host": "L"})).to_dict()
+    shown = [key for row in rows_after(WHAT_IF, "<!-- keys: Comparison.to_dict -->")[1:] for key in code(row[0])]
+    assert shown == list(comparison)
+    (variant,) = comparison["variants"]
+    found = eesim.sensitivity(base, {"profile.times.b1.B": "±10 %"}).to_dict()
+    ranking = eesim.rank_candidates(
+        base, ["BGLGLGL", "GGGGGGG"], str(SCENARIOS / "studies" / "plausible_ee_resnet18.yaml"), boards=2
+    ).to_dict()
+    for mark, data in (
+        ("Variant.as_dict", variant),
+        ("MetricDifference.as_dict", variant["metrics"]["latency_ms.mean"]),
+        ("Sensitivity.to_dict", found),
+        ("Parameter.as_dict", found["parameters"][0]),
+        ("Ranking.to_dict", ranking),
+        ("Candidate.as_dict", ranking["candidates"][0]),
+    ):
+        rows = rows_after(WHAT_IF, f"<!-- keys: {mark} -->")[1:]
+        assert [key for row in rows for key in code(row[0])] == list(data), mark
 
 
 # -- board-model.md ------------------------------------------------------------------------------------

@@ -14,12 +14,16 @@ KINDS = {
     "board": {"pes", "transfers", "contention", "base_power"},
     "network": {"segments", "input"},
     "profile": {"times", "clocks"},
+    "study": {"scenario", "design", "set", "metrics"},
+    "plausible": {"plausible"},
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's options."""
-    parser.add_argument("files", metavar="FILE", nargs="+", help="scenario, board, network or profile file (YAML)")
+    parser.add_argument(
+        "files", metavar="FILE", nargs="+", help="scenario, board, network, profile, study or plausible file (YAML)"
+    )
     add_set_option(parser)
     add_json_option(parser)
 
@@ -48,8 +52,12 @@ def check_file(path: str, overrides: list[str]) -> str:
         from eesim.scenario.load import load
 
         load(path, overrides)
+    elif kind == "study":
+        from eesim.sweeps.study import load_study
+
+        load_study(path, overrides)
     elif overrides:
-        raise InputError([Problem("--set", 0, "", f"{path} is a {kind} file: only scenarios take --set")])
+        raise InputError([Problem("--set", 0, "", f"{path} is a {kind} file: only scenarios and studies take --set")])
     elif kind == "board":
         from eesim.hardware.spec import Board
 
@@ -58,6 +66,10 @@ def check_file(path: str, overrides: list[str]) -> str:
         from eesim.workload.network import Network
 
         validate_document(Network, document)
+    elif kind == "plausible":
+        from eesim.scenario.sensitivity import PlausibleSpec
+
+        validate_document(PlausibleSpec, document)
     else:
         from eesim.workload.profile import Profile
 

@@ -7,7 +7,10 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from eesim.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,6 +49,33 @@ def whole_number(least: int) -> Callable[[str], int]:
         return value
 
     return number
+
+
+def check_folder(folder: Path | None) -> None:
+    """Find out before a long run that its results cannot be written there.
+
+    Raises
+    ------
+    InputError
+        If the folder is a file.
+    """
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise InputError([Problem(str(folder), 0, "", "is not a directory")])
+
+
+def written_by(write: Callable[[], list[Path]], folder: Path) -> list[Path]:
+    """Write results and return the files.
+
+    Raises
+    ------
+    InputError
+        If they cannot be written.
+    """
+    try:
+        return write()
+    except OSError as error:
+        reason = f"cannot be written: {error.strerror or error}"
+        raise InputError([Problem(str(error.filename or folder), 0, "", reason)]) from None
 
 
 def print_json(data: Any) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from eesim.explore.search import Search
     from eesim.explore.space import Space
 
-ALGORITHMS = ("auto", "exhaustive", "branch-and-bound", "ga", "nsga2", "random")
+ALGORITHMS = ("auto", "exhaustive", "branch-and-bound", "dp", "ga", "nsga2", "random")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +89,11 @@ def _progress() -> Callable[[Space, Search, Progress], None]:
         last = now
         rate = step.evaluations / max(now - begin, 1e-9)
         left = (min(search.budget, space.size) - step.evaluations) / max(rate, 1e-9)
-        best = f"best {step.best:.6g}" if step.best == step.best else f"front {step.front}"
+        best = (
+            f"best {step.best:.6g}"
+            if step.best == step.best
+            else f"front {step.front}, hypervolume {step.hypervolume:.6g}"
+        )
         rejected = step.evaluations - step.feasible
         line = (
             f"{step.evaluations:,} evaluated, {best}, {rejected:,} rejected, {rate:,.0f}/s, at most {left:,.0f} s left"

@@ -1,6 +1,7 @@
 """``eesim``: the entry point. Parses, finds the command's module, turns errors into messages and exit statuses.
 
-Exit status: 0 good; 1 a declared requirement is not met or a self-test failed; 2 the input is wrong.
+Exit status: 0 good; 1 a declared requirement is not met, points of a sweep failed, or a self-test did; 2 the input is
+wrong.
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ from eesim.errors import EesimError, InputError
 
 COMMANDS = {
     "run": "simulate one scenario",
+    "compare": "compare scenarios on the same random numbers: what differs, and by how much",
+    "sensitivity": "find the inputs that matter, those that do not, and which mapping is best on plausible boards",
     "explore": "search mappings, clocks, exits and limits for the best design, with the proof or the gap",
+    "sweep": "run a study: grids and samples over any value, kept in a store, on processes or a cluster",
     "thresholds": "search exit thresholds on per-sample confidences, exactly, beside the published baseline",
     "init": "write a commented scenario to start from",
     "import": "turn foreign measurements (logs, tables) into eesim's own tables",
     "calibrate": "fit the board's physical terms to measured runs",
     "validate": "predict measured runs, and say how wrong that is, and where",
     "show": "look at a board, a network, a resolved scenario, or a simulated and a measured run in one trace",
-    "check": "lint scenario, board, network and profile files",
+    "check": "lint scenario, board, network, profile, study and plausible files",
     "doctor": "self-test: versions, caches, and whether the two engines agree here",
     "completion": "print the script that completes commands and options in a shell",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eesim.engine import layout as c
-from eesim.engine.sections import check_sections
+from eesim.plan.check import check_sections
 from eesim.plan.plan import NEVER, PURE_DELAY, UNBOUNDED, IntArray, Plan, WhenFull
 
 LOG_ROWS_PER_NODE = 8
@@ -27,10 +27,16 @@ class Arena:
         What is simulated.
     log
         Keep an event log.
+
+    Raises
+    ------
+    ValueError
+        If the plan has sections that cannot be kept (see `eesim.plan.check.check_sections`).
     """
 
     def __init__(self, plan: Plan, *, log: bool) -> None:
-        self.plan = check_sections(plan)
+        check_sections(plan)
+        self.plan = plan
         self.m: IntArray = np.zeros(c.RUN_WIDTH, np.int64)
         self.slots: list[list[IntArray]] = [[] for _ in range(plan.n_streams)]
         # Streams that go first lie first: the kernels scan them in this order.
@@ -40,6 +46,7 @@ class Arena:
         self._place_rules(log)
         self._place_streams()
         self._place_resources()
+        self._place_sections()
         self._place_nodes()
 
     def allocate(self, size: int) -> int:
@@ -134,6 +141,9 @@ class Arena:
         first_resource = len(self.m)
         resources[:, c.RES_INDEX] = np.arange(plan.n_resources)
         resources[:, c.RES_GROUP] = plan.resource_group
+        guards = np.unique(plan.node_resource[plan.node_enter >= 0])
+        alone = guards[plan.resource_group[guards] < 0]
+        resources[alone, c.RES_GROUP] = plan.resource_group.max() + 1 + np.arange(len(alone))
         resources[:, c.RES_BIT] = plan.resource_bit
         resources[:, c.RES_CAPACITY] = plan.stage_capacity
         resources[:, c.RES_SERVER] = first_server + (np.cumsum(counts) - counts) * c.SERVER_WIDTH
@@ -145,6 +155,14 @@ class Arena:
         offsets = self.place(resources), self.place(servers), self.place(plan.speed_ppm), self.place(plan.exit_need)
         self.m[[c.RESOURCES, c.SERVERS, c.SPEEDS, c.EXIT_NEED]] = offsets
 
+    def _place_sections(self) -> None:
+        plan = self.plan
+        if len(plan.section_places):
+            places = self.place(plan.section_places)
+            sections = np.stack([plan.node_enter, plan.node_leave], axis=1)
+            offset = self.place(np.where(sections < 0, c.NOBODY, places + sections))
+            self.m[[c.PLACES, c.SECTIONS]] = places, offset
+
     def _place_nodes(self) -> None:
         plan = self.plan
         # Followers are places in a slot, which holds the nodes of one stream.
@@ -152,8 +170,6 @@ class Arena:
         followers = self.place(c.SLOT_WIDTH + place[plan.succ] * c.TASK_WIDTH)
         work = self.place(plan.node_work_ns)
         busy = self.allocate(plan.n_nodes * plan.n_states)
-        places = self.place(plan.section_places)
-        self.m[c.N_SECTIONS] = len(plan.section_places)
         node = np.zeros((plan.n_nodes, c.NODE_WIDTH), np.int64)
         served = plan.node_resource != PURE_DELAY
         resource = np.where(served, self.m[c.RESOURCES] + plan.node_resource * c.RES_WIDTH, PURE_DELAY)
@@ -169,23 +185,16 @@ class Arena:
             (c.NODE_GATE, plan.node_gate),
             (c.NODE_STATE, plan.node_state),
             (c.NODE_KERNELS, plan.node_kernels),
+            (c.NODE_COMPLETES, (plan.node_exit >= 0) | (plan.node_leave >= 0)),
             (c.NODE_FOLLOWERS, followers + plan.succ_ptr[:-1]),
             (c.NODE_FOLLOWERS_END, followers + plan.succ_ptr[1:]),
             (c.NODE_WORK, work + index * plan.n_states),
             (c.NODE_BUSY, busy + index * plan.n_states),
-            (c.NODE_ENTER, self._sections(places, plan.node_enter)),
-            (c.NODE_LEAVE, self._sections(places, plan.node_leave)),
         ):
             node[:, column] = values
         offset = self.place(node)
         self.m[c.NODES] = offset
         self.m[self.stream_offsets + c.STREAM_NODES] = offset + plan.stream_node[:-1] * c.NODE_WIDTH
-
-    def _sections(self, places: int, section: IntArray) -> IntArray:
-        """Offset of the free places of each node's section, (N,)."""
-        if not len(section):
-            return np.full(self.plan.n_nodes, c.NOBODY, np.int64)
-        return np.where(section < 0, c.NOBODY, places + section)
 
     def busy_ns(self) -> IntArray:
         """Return a copy of the service time of finished tasks, (N, V)."""

@@ -138,8 +138,7 @@ def place_nodes(m: IntArray, scratch: Scratch, at: int) -> int:
         m[node + c.NODE_WORK] = work + i
         m[node + c.NODE_BUSY] = busy + i
         m[node + c.NODE_WASTED] = 0
-        m[node + c.NODE_ENTER] = c.NOBODY
-        m[node + c.NODE_LEAVE] = c.NOBODY
+        m[node + c.NODE_COMPLETES] = row[lo.EXIT] >= 0
         gates += row[lo.GATE]
         m[node + c.NODE_FOLLOWERS] = at
         # A transfer comes before the exit whose decision it waits for, so followers may have lower numbers.

@@ -57,7 +57,7 @@ class CompiledEngine:
         self._collect()
         if status == c.STUCK:
             m = self._arena.m
-            raise SimulationDeadlock(int(m[c.IN_FLIGHT]), self._blocked())
+            raise SimulationDeadlock(int(m[c.IN_FLIGHT]), self._blocked(), self._held())
 
     def _collect(self) -> None:
         m, rows = self._arena.m, self._arena.rows
@@ -73,6 +73,19 @@ class CompiledEngine:
                 task = int(row[c.SERVER_TASK])
                 frame = m[m[task + c.TASK_SLOT] + c.SLOT_FRAME]
                 found.append((int(row[c.SERVER_INDEX]), int(frame), int(m[m[task + c.TASK_NODE] + c.NODE_INDEX])))
+        return found
+
+    def _held(self) -> list[tuple[int, int, int, int]]:
+        m = self._arena.m
+        found = []
+        for row in self._arena.resource_rows:
+            if row[c.RES_WAITING] and row[c.RES_IDLE]:
+                task = int(m[row[c.RES_HEAP]])
+                node = int(m[m[task + c.TASK_NODE] + c.NODE_INDEX])
+                section = int(self._arena.plan.node_enter[node])
+                if section >= 0 and m[m[c.PLACES] + section] == 0:
+                    frame = int(m[m[task + c.TASK_SLOT] + c.SLOT_FRAME])
+                    found.append((int(row[c.RES_INDEX]), frame, node, section))
         return found
 
     def take_records(self) -> IntArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 from eesim.plan.plan import FULL_SPEED, Draws, NodeKind, Plan
 
@@ -23,9 +24,9 @@ class Node:
     state: int
     work_ns: tuple[int, ...]
     kernels: int
-    successors: tuple[int, ...]
     enter: int
     leave: int
+    successors: tuple[int, ...]
 
 
 class Phase(Enum):
@@ -216,6 +217,9 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
         plan.node_state.tolist(),
         plan.node_work_ns.tolist(),
         plan.node_kernels.tolist(),
+        plan.node_enter.tolist(),
+        plan.node_leave.tolist(),
+        [tuple(successors[first:end]) for first, end in pairwise(pointers)],
         strict=True,
     )
     return tuple(
@@ -231,12 +235,14 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
             state=state,
             work_ns=tuple(work),
             kernels=kernels,
-            successors=tuple(successors[pointers[number] : pointers[number + 1]]),
-            enter=int(plan.node_enter[number]) if len(plan.node_enter) else -1,
-            leave=int(plan.node_leave[number]) if len(plan.node_leave) else -1,
+            enter=enter,
+            leave=leave,
+            successors=followers,
         )
-        for number, (kind, resource, rank, missing, exit_, need, gate, state, work, kernels) in enumerate(columns)
-    )
+        for number, (
+            kind, resource, rank, missing, exit_, need, gate, state, work, kernels, enter, leave, followers
+        ) in enumerate(columns)
+    )  # fmt: skip
 
 
 def read_frames(draws: Draws, first: int) -> list[Frame]:

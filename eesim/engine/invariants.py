@@ -5,11 +5,11 @@ They are stated apart from the rules that they watch, so that a wrong rule canno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
 from eesim.engine.frames import Frame, Task
-from eesim.engine.servers import Mode, Resource, Server
+from eesim.engine.servers import Mode, Resource, Section, Server
 from eesim.errors import InvariantViolation
 
 
@@ -43,27 +43,14 @@ def check_service(server: Server, task: Task, now: int) -> None:
         _fail(f"server {server.number} was busy for {server.busy_ns} ns of {now} ns")
 
 
-def check_places(section: int, free: int, places: int) -> None:
-    """Hold that a section has never more frames inside than places, nor gives back more than it lent."""
-    if not 0 <= free <= places:
-        _fail(f"section {section} has {free} of its {places} places free")
-
-
-def check_settled(resources: Sequence[Resource], may_enter: Callable[[Resource], bool]) -> None:
-    """Hold that no server idles beside a task it could start, and that one member of a group is active.
-
-    Parameters
-    ----------
-    resources
-        All of them.
-    may_enter
-        Whether the task that a resource would start next finds a place in its section.
-    """
+def check_settled(resources: Sequence[Resource], sections: Sequence[Section] = ()) -> None:
+    """Hold that no server idles beside a task it could start, and that one member of a group is active."""
+    full = {section.number for section in sections if len(section.inside) >= section.places}
     groups: dict[int, list[Resource]] = {}
     for resource in resources:
         if resource.group >= 0:
             groups.setdefault(resource.group, []).append(resource)
-        elif resource.is_ready() and may_enter(resource):
+        elif resource.is_ready() and resource.first().node.enter not in full:
             _fail(f"resource {resource.number} is idle although a task waits for it")
     for group, members in groups.items():
         active = [member for member in members if member.is_serving()]
@@ -72,8 +59,27 @@ def check_settled(resources: Sequence[Resource], may_enter: Callable[[Resource],
         ready = [member for member in members if member.is_ready()]
         if ready:
             first = min(ready, key=Resource.lowest_key)
-            if (not active or active[0] is first) and may_enter(first):
+            if first.first().node.enter not in full and (not active or active[0] is first):
                 _fail(f"resource {first.number} is idle although group {group} lets it start a task")
+
+
+def check_inside(section: Section) -> None:
+    """Hold that a section has no more frames inside than places, and each of them once."""
+    if len(section.inside) > section.places or len(set(section.inside)) < len(section.inside):
+        _fail(f"section {section.number} of {section.places} places holds {_numbers(section)}")
+
+
+def check_give_back(section: Section, frame: Frame) -> None:
+    """Hold that a frame gives back only a place that it holds."""
+    if frame not in section.inside:
+        _fail(f"frame {frame.number} leaves section {section.number}, which holds {_numbers(section)}")
+
+
+def check_all_given_back(sections: Sequence[Section]) -> None:
+    """Hold that all places are free again at the end of a run."""
+    for section in sections:
+        if section.inside:
+            _fail(f"section {section.number} still holds {_numbers(section)} at the end")
 
 
 def check_answer(frame: Frame, exit_: int, need: int) -> None:
@@ -117,6 +123,10 @@ def check_end(present: int, presence_ns: int, sojourn_ns: int) -> None:
 
 def _name(task: Task) -> str:
     return f"node {task.node.number} of frame {task.frame.number}"
+
+
+def _numbers(section: Section) -> str:
+    return f"frames {[frame.number for frame in section.inside]}"
 
 
 def _fail(message: str) -> NoReturn:

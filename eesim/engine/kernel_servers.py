@@ -95,9 +95,6 @@ def start(m: IntArray, r: int) -> None:
     t = m[m[r + c.RES_HEAP]]
     remove(m, m[r + c.RES_HEAP], m[r + c.RES_WAITING], 0)
     m[r + c.RES_WAITING] -= 1
-    place = m[m[t + c.TASK_NODE] + c.NODE_ENTER]
-    if place != c.NOBODY:
-        m[place] -= 1
     state = m[r + c.RES_STATE]
     work = task_work(m, t, state)
     next_state = m[m[t + c.TASK_NODE] + c.NODE_STATE]
@@ -124,11 +121,8 @@ def start(m: IntArray, r: int) -> None:
 
 
 @kernel
-def excluded(m: IntArray, r: int) -> bool:
-    """Whether resource ``r`` must leave its exclusive group to another member."""
-    group = m[r + c.RES_GROUP]
-    if group < 0:
-        return False
+def excluded(m: IntArray, r: int, group: int) -> bool:
+    """Whether resource ``r`` must leave its exclusive group to another member, even one that a section holds."""
     first = m[m[r + c.RES_HEAP]]
     for i in range(m[c.N_RESOURCES]):
         other = m[c.RESOURCES] + i * c.RES_WIDTH
@@ -143,22 +137,33 @@ def excluded(m: IntArray, r: int) -> bool:
 
 
 @kernel
+def held(m: IntArray, r: int) -> bool:
+    """Whether the first task that waits for resource ``r`` finds no place in a section; else it takes the place."""
+    section = m[m[c.SECTIONS] + 2 * m[m[m[m[r + c.RES_HEAP]] + c.TASK_NODE] + c.NODE_INDEX]]
+    if section == c.NOBODY:
+        return False
+    if m[section] == 0:
+        return True
+    m[section] -= 1
+    return False
+
+
+@kernel
 def barred(m: IntArray, r: int) -> bool:
-    """Whether the first waiting task of resource ``r`` finds no place in the section that it enters."""
-    place = m[m[m[m[r + c.RES_HEAP]] + c.TASK_NODE] + c.NODE_ENTER]
-    return place != c.NOBODY and m[place] == 0
+    """Whether its group or a section keeps resource ``r`` from its first task; if not, the task must be started now."""
+    group = m[r + c.RES_GROUP]
+    if group < 0:
+        return False
+    return excluded(m, r, group) or (m[c.SECTIONS] != c.NOBODY and held(m, r))
 
 
 @kernel
 def dispatch(m: IntArray) -> bool:
     """Start what can start; whether anything did."""
     any_started = False
-    sections = m[c.N_SECTIONS] > 0
     r = m[c.RESOURCES]
     for _ in range(m[c.N_RESOURCES]):
-        while m[r + c.RES_WAITING] > 0 and m[r + c.RES_IDLE] > 0 and not excluded(m, r):
-            if sections and barred(m, r):
-                break
+        while m[r + c.RES_WAITING] > 0 and m[r + c.RES_IDLE] > 0 and not barred(m, r):
             start(m, r)
             any_started = True
         r += c.RES_WIDTH

@@ -129,6 +129,27 @@ def release_followers(m: IntArray, t: int, v: int) -> None:
 
 
 @kernel
+def give_back(m: IntArray, n: int) -> None:
+    """A frame's node ``n`` is done: its place is free in the section that it leaves, if any."""
+    section = m[m[c.SECTIONS] + 2 * m[n + c.NODE_INDEX] + 1]
+    if section != c.NOBODY:
+        m[section] += 1
+
+
+@kernel
+def count_exit(m: IntArray, t: int, e: int) -> None:
+    """Task ``t``, which is done, counts towards exit ``e``."""
+    s = m[t + c.TASK_SLOT]
+    left = s + m[m[s + c.SLOT_STREAM] + c.STREAM_EXIT_LEFT] + e
+    m[left] -= 1
+    if m[left] == 0:
+        if m[c.LOGGING]:
+            note_task(m, EXIT, t, e)
+        if not m[s + c.SLOT_ENDED]:
+            decide(m, t, e)
+
+
+@kernel
 def done(m: IntArray, t: int, v: int) -> None:
     """Task ``t`` has ended on server ``v`` (nobody: a delay)."""
     s = m[t + c.TASK_SLOT]
@@ -140,20 +161,15 @@ def done(m: IntArray, t: int, v: int) -> None:
     if m[s + c.SLOT_ENDED] and m[n + c.NODE_NEED] > m[s + c.SLOT_EXIT]:
         m[n + c.NODE_WASTED] += service
     m[s + c.SLOT_GATE_LEFT] -= m[n + c.NODE_GATE]
-    if m[n + c.NODE_LEAVE] != c.NOBODY:
-        m[m[n + c.NODE_LEAVE]] += 1
     if not m[s + c.SLOT_CLOSED]:
         m[t + c.TASK_STATUS] = c.DONE
         m[s + c.SLOT_LEFT] -= 1
-        e = m[n + c.NODE_EXIT]
-        if e >= 0:
-            left = s + m[m[s + c.SLOT_STREAM] + c.STREAM_EXIT_LEFT] + e
-            m[left] -= 1
-            if m[left] == 0:
-                if m[c.LOGGING]:
-                    note_task(m, EXIT, t, e)
-                if not m[s + c.SLOT_ENDED]:
-                    decide(m, t, e)
+        if m[n + c.NODE_COMPLETES]:
+            if m[c.SECTIONS] != c.NOBODY:
+                give_back(m, n)
+            e = m[n + c.NODE_EXIT]
+            if e >= 0:
+                count_exit(m, t, e)
         if not m[s + c.SLOT_CLOSED]:
             release_followers(m, t, v)
             # Where a release dropped the frame, `drop` has seen to its leaving.

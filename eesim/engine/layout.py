@@ -51,8 +51,12 @@ CONFIDENT_WIDTH = 31
 # -- the rules that all streams share --------------------------------------------------------------------
 STAGE_FULL = 32
 DISPATCH = 33
-N_SECTIONS = 34
-RUN_WIDTH = 35
+SECTIONS = 34
+"""Where the free places of the sections are that each node enters and leaves, or `NOBODY`: two fields per node, apart
+from the others so that nodes are no larger where the plan has no sections. Then this is 0."""
+PLACES = 35
+"""Free places of each section, side by side."""
+RUN_WIDTH = 36
 
 # -- stream: its rules, who waits and who is in flight ---------------------------------------------------
 STREAM_INDEX = 0
@@ -106,14 +110,15 @@ NODE_FOLLOWERS_END = 11
 NODE_WORK = 12
 NODE_BUSY = 13
 NODE_WASTED = 14
-NODE_ENTER = 15
-"""Offset of the free places of the section that the node enters; nobody if it enters none."""
-NODE_LEAVE = 16
-NODE_WIDTH = 17
+NODE_COMPLETES = 15
+"""Whether it completes an exit or leaves a section: what most nodes need not ask twice."""
+NODE_WIDTH = 16
 
 # -- resource --------------------------------------------------------------------------------------------
 RES_INDEX = 0
 RES_GROUP = 1
+"""Exclusive group, or -1. Resources that serve nodes that enter sections always have one, if need be of their own:
+whatever can keep a resource from a task is looked at only where there is a group."""
 RES_BIT = 2
 RES_CAPACITY = 3
 RES_SERVER = 4

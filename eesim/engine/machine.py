@@ -11,8 +11,7 @@ from functools import partial
 from eesim.engine import invariants
 from eesim.engine.frames import Frame, Node, Task
 from eesim.engine.ledger import Ledger
-from eesim.engine.sections import check_sections
-from eesim.engine.servers import Mode, Resource, Server, read_resources
+from eesim.engine.servers import Mode, Resource, Section, Server, read_resources, read_sections
 from eesim.engine.timeline import Timeline
 from eesim.plan.plan import KEEP_STATE, PURE_DELAY, Cancellation, EventKind, Plan
 
@@ -23,7 +22,7 @@ class Machine:
     Parameters
     ----------
     plan
-        Its resources, speeds and cancellation rules are used.
+        Its resources, sections, speeds and cancellation rules are used.
     timeline, ledger
         Where finishes are scheduled and events are logged.
     on_end
@@ -37,10 +36,9 @@ class Machine:
         ledger: Ledger,
         on_end: Callable[[Task, EventKind, Server], None],
     ) -> None:
-        self.resources = read_resources(check_sections(plan))
-        self.free_places: list[int] = plan.section_places.tolist()
-        self._places = plan.section_places.tolist()
+        self.resources = read_resources(plan)
         self.servers = tuple(server for resource in self.resources for server in resource.servers)
+        self.sections = read_sections(plan)
         self._speed_ppm: list[list[int]] = plan.speed_ppm.tolist()
         self._cancellation = [Cancellation(rule) for rule in plan.cancellation.tolist()]
         self._timeline = timeline
@@ -60,11 +58,33 @@ class Machine:
         """Go over the servers that serve, in order."""
         return (server for server in self.servers if server.mode is Mode.SERVING)
 
+    def is_held(self, resource: Resource) -> bool:
+        """Whether the task that is served next, if any, waits for a place in a section, and all others behind it."""
+        if not resource.waiting:
+            return False
+        section = resource.first().node.enter
+        return section >= 0 and not self.sections[section].has_place()
+
+    def held(self) -> Iterator[tuple[Resource, Section]]:
+        """Go over the resources that could serve if a section had a place for their first task, and that section."""
+        return (
+            (resource, self.sections[resource.first().node.enter])
+            for resource in self.resources
+            if resource.is_ready() and self.is_held(resource)
+        )
+
+    def give_back(self, task: Task) -> None:
+        """Take back the place that the frame of ``task``, which is done, held in a section that it leaves."""
+        if task.node.leave >= 0:
+            section = self.sections[task.node.leave]
+            invariants.check_give_back(section, task.frame)
+            section.inside.remove(task.frame)
+
     def dispatch(self) -> bool:
         """Start waiting tasks on idle servers; whether there was one."""
         changed = False
         for resource in self.resources:
-            while resource.waiting and not self._must_yield(resource) and self.may_enter(resource):
+            while resource.waiting and not self._must_yield(resource) and not self.is_held(resource):
                 server = resource.idle_server()
                 if server is None:
                     break
@@ -110,20 +130,8 @@ class Machine:
                 if server.stop(self._timeline.now, at_kernel=at_kernel):
                     self._schedule_finish(server)
 
-    def may_enter(self, resource: Resource) -> bool:
-        """Whether the task that is served next finds a place in the section that it enters, if it enters one."""
-        section = resource.first().node.enter
-        return section < 0 or self.free_places[section] > 0
-
-    def give_back(self, task: Task) -> None:
-        """Give back the place in the section that ``task`` leaves, if it leaves one."""
-        section = task.node.leave
-        if section >= 0:
-            self.free_places[section] += 1
-            invariants.check_places(section, self.free_places[section], self._places[section])
-
     def _must_yield(self, resource: Resource) -> bool:
-        """Whether another member of its exclusive group is active or comes first."""
+        """Whether another member of its exclusive group is active or comes first, even if a section holds that up."""
         return resource.group >= 0 and any(
             other.is_serving() or (other.is_ready() and other.lowest_key() < resource.lowest_key())
             for other in self.resources
@@ -136,8 +144,9 @@ class Machine:
         invariants.check_start(server, now)
         _, task = resource.waiting.pop(0)
         if task.node.enter >= 0:
-            self.free_places[task.node.enter] -= 1
-            invariants.check_places(task.node.enter, self.free_places[task.node.enter], self._places[task.node.enter])
+            section = self.sections[task.node.enter]
+            section.inside.append(task.frame)
+            invariants.check_inside(section)
         task.begin(now, resource.state)
         if task.node.state != KEEP_STATE:
             resource.state = task.node.state

@@ -19,6 +19,7 @@ from eesim.engine.servers import Resource, Server
 from eesim.engine.streams import Stream, read_streams
 from eesim.engine.timeline import Happening, Timeline
 from eesim.errors import SimulationDeadlock
+from eesim.plan.check import check_sections
 from eesim.plan.plan import (
     PURE_DELAY,
     Cancellation,
@@ -40,9 +41,15 @@ class ReferenceEngine:
         What to simulate.
     log
         Whether to keep the event log.
+
+    Raises
+    ------
+    ValueError
+        If the plan has sections that cannot be kept (see `eesim.plan.check.check_sections`).
     """
 
     def __init__(self, plan: Plan, *, log: bool = False) -> None:
+        check_sections(plan)
         self._streams = read_streams(plan)
         # Wherever there is a choice between streams, the first of these goes first.
         self._by_priority = sorted(self._streams, key=lambda stream: stream.priority)
@@ -80,8 +87,14 @@ class ReferenceEngine:
                 (server.number, server.current.frame.number, server.current.node.number)
                 for server in self._machine.blocked()
             ]
-            raise SimulationDeadlock(in_flight, blocked)
+            held = [
+                (resource.number, task.frame.number, task.node.number, section.number)
+                for resource, section in self._machine.held()
+                for task in [resource.first()]
+            ]
+            raise SimulationDeadlock(in_flight, blocked, held)
         if final:
+            invariants.check_all_given_back(self._machine.sections)
             self._ledger.check_end()
 
     def take_records(self) -> IntArray:
@@ -234,8 +247,8 @@ class ReferenceEngine:
         task.end(self._timeline.now)
         self._ledger.served(task)
         self._note(kind, frame, task.node.number, -1 if server is None else server.number)
-        frame.gate_left -= task.node.gate
         self._machine.give_back(task)
+        frame.gate_left -= task.node.gate
         if not frame.closed:
             frame.done += 1
             if task.node.exit >= 0:
@@ -342,7 +355,7 @@ class ReferenceEngine:
             changed |= self._admit_waiting()
             changed |= self._machine.dispatch()
         self._machine.retime()
-        invariants.check_settled(self._machine.resources, self._machine.may_enter)
+        invariants.check_settled(self._machine.resources, self._machine.sections)
         self._schedule_arrival()
 
     def _release_held_back(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 from enum import Enum
 
-from eesim.engine.frames import Task
+from eesim.engine.frames import Frame, Task
 from eesim.engine.timeline import Happening
 from eesim.plan.plan import Plan
 
@@ -163,6 +163,30 @@ class Resource:
     def lowest_key(self) -> tuple[int, int]:
         """Key of the task that is served next; one must wait."""
         return self.waiting[0][0]
+
+
+class Section:
+    """A part of the task graph that a limited number of frames may be in.
+
+    Attributes
+    ----------
+    inside
+        The frames that hold a place.
+    """
+
+    def __init__(self, number: int, places: int) -> None:
+        self.number = number
+        self.places = places
+        self.inside: list[Frame] = []
+
+    def has_place(self) -> bool:
+        """Whether one more frame may enter."""
+        return len(self.inside) < self.places
+
+
+def read_sections(plan: Plan) -> tuple[Section, ...]:
+    """Read the sections of ``plan``, all empty."""
+    return tuple(Section(number, places) for number, places in enumerate(plan.section_places.tolist()))
 
 
 def read_resources(plan: Plan) -> tuple[Resource, ...]:

@@ -46,6 +46,16 @@ class Archive:
             raise ValueError(f"the reference point needs {n_objectives} finite values, not {reference}")
         self.clear()
 
+    @property
+    def reference(self) -> FloatArray | None:
+        """Reference point of the hypervolume, (M,); None as long as there is none."""
+        return self._reference
+
+    def refer(self, first: FloatArray) -> None:
+        """Take the worst finite values of some genomes, (n, M), as reference point, if there is none yet."""
+        if self._reference is None and first.shape[1] > 1 and np.isfinite(first).any(axis=0).all():
+            self._reference = np.where(np.isfinite(first), first, -np.inf).max(axis=0)
+
     def clear(self) -> None:
         """Forget what was seen of the memo."""
         self.rows: IntArray = _NOTHING

@@ -41,6 +41,13 @@ SLACK = 1 - 1e-9
 """Bounds are sums of floats: a bound must beat a limit by more than rounding to count."""
 
 
+def why_unbounded(evaluator: Evaluator) -> str:
+    """Say why partial designs have no bounds; empty if they have."""
+    if evaluator.general_reasons:
+        return evaluator.general_reasons[0]
+    return "segments have clocks of their own" if any(evaluator.space.own_clocks) else ""
+
+
 class BranchAndBound(Search):
     """Minimises one objective to proven optimality, or to a known gap when the budget ends first.
 
@@ -61,6 +68,8 @@ class BranchAndBound(Search):
         names = evaluator.objective_names
         if len(names) != 1 or names[0] not in BOUNDED:
             raise ValueError(f"branch and bound minimises one of {', '.join(BOUNDED)}, not {', '.join(names)}")
+        if why_unbounded(evaluator):
+            raise ValueError(f"branch and bound has no bounds: {why_unbounded(evaluator)}")
         super().__init__(evaluator, {}, **options)
         self._seed = options["seed"]
         self._bounds = PartialBounds(evaluator)

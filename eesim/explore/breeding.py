@@ -8,7 +8,14 @@ from typing import Literal
 import numpy as np
 
 from eesim.base import IntArray
-from eesim.explore.operators import cross_at_one_point, cross_uniformly, mutate_genes, tournament_winners
+from eesim.explore.operators import (
+    cross_at_one_point,
+    cross_uniformly,
+    mutate_genes,
+    reset_genes,
+    runs_set,
+    tournament_winners,
+)
 
 
 @dataclass(frozen=True)
@@ -25,19 +32,24 @@ class Variation:
         Share of children with two parents; the others start as a copy of one.
     mutation_rate
         Probability that a gene is reset; None resets one gene per child on average.
+    run_rate
+        Probability that a run of neighbouring genes of a child gets one allele: for chains, whose good designs stay
+        where they are for many layers.
     """
 
     tournament: int = 2
     crossover: Literal["uniform", "one-point"] = "uniform"
     crossover_rate: float = 0.9
     mutation_rate: float | None = None
+    run_rate: float = 0.0
 
     def __post_init__(self) -> None:
         if self.tournament < 1:
             raise ValueError(f"a tournament needs a contestant, not {self.tournament}")
         if self.crossover not in ("uniform", "one-point"):
             raise ValueError(f"crossover is 'uniform' or 'one-point', not {self.crossover!r}")
-        for name, rate in (("crossover_rate", self.crossover_rate), ("mutation_rate", self.mutation_rate)):
+        rates = ("crossover_rate", "mutation_rate", "run_rate")
+        for name, rate in ((name, getattr(self, name)) for name in rates):
             if rate is not None and not 0 <= rate <= 1:
                 raise ValueError(f"{name} is a probability, not {rate}")
 
@@ -82,7 +94,7 @@ class Breeder:
         n, variation = len(begin), self._variation
         draws = self._rng.random((2 * n, variation.tournament))
         winners = np.empty(2 * n, np.int64)
-        tournament_winners(np.arange(len(parents)), np.tile(begin, 2), np.tile(size, 2), draws, winners)
+        tournament_winners(begin, size, draws, winners)
         mothers, fathers = winners[:n], winners[n:]
         children = np.empty((n, parents.shape[1]), np.int64)
         crossed = self._rng.random(n) < variation.crossover_rate
@@ -93,14 +105,12 @@ class Breeder:
             cuts = self._rng.integers(1, max(2, parents.shape[1]), n)
             cross_at_one_point(parents, mothers, fathers, np.where(crossed, cuts, parents.shape[1]), children)
         mutate_genes(children, self._n_alleles, self._rate, self._rng.random(children.shape), children)
+        if variation.run_rate:
+            runs_set(children, self._n_alleles, variation.run_rate, self._rng.random((n, 5)))
         return children, mothers
 
-    def step_aside(self, genomes: IntArray) -> IntArray:
-        """Reset exactly one gene of each genome, if there is one to reset, (n, G)."""
-        out = genomes.copy()
-        if len(self._free):
-            rows = np.arange(len(out))
-            genes = self._free[self._rng.integers(0, len(self._free), len(out))]
-            allele = self._rng.integers(0, self._n_alleles[genes] - 1)
-            out[rows, genes] = allele + (allele >= out[rows, genes])
+    def step_aside(self, genomes: IntArray, which: IntArray) -> IntArray:
+        """Reset exactly one gene of some genomes in place, if there is one to reset; returns them, (n, G)."""
+        out = np.empty((len(which), genomes.shape[1]), np.int64)
+        reset_genes(genomes, which, self._n_alleles, self._free, self._rng.random((len(which), 2)), out)
         return out

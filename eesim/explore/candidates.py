@@ -62,6 +62,7 @@ def candidate_tables(scenario: Scenario) -> CandidateTables:
         raise ValueError(reason)
     board, network, policy = scenario.board, scenario.network, scenario.policy
     plan = lower(scenario).plan
+    assert not len(plan.section_places), "candidates have no sections"
     charge = _CHARGES[board.transfers.charge] if scenario.spec.physics.transfers else k.CHARGE_NOTHING
     links = sorted({route.link for route in board.transfers.routes.values()}) if charge == k.CHARGE_LINK else []
     time, clock, link = _routes(scenario, links)

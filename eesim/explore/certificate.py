@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from eesim.explore.branch_and_bound import BranchAndBound
+from eesim.explore.dynamic_programming import DynamicProgramming
 from eesim.explore.exhaustive import Exhaustive
 from eesim.explore.outcome import Found, Status
 from eesim.explore.search import Search
@@ -46,6 +47,8 @@ class Certificate(NamedTuple):
             return f"within {100 * (self.gap or 0):.3g} % of the bound {self.lower_bound:.6g}"
         if self.kind == "best of n evaluations":
             return f"best of {self.evaluated:,} evaluations of {self.space_size:,}"
+        if self.evaluated < self.space_size and not self.pruned:
+            return f"{self.kind} (by dynamic programming over {self.space_size:,}; {self.evaluated:,} simulated)"
         return f"{self.kind} ({self.evaluated:,} of {self.space_size:,} evaluated, {self.pruned:,} branches cut)"
 
 
@@ -53,8 +56,9 @@ def certify(search: Search, found: Found, space_size: int) -> Certificate:
     """Say what a search that has ended has shown."""
     pruned = search.pruned if isinstance(search, BranchAndBound) else 0
     counts = (space_size, search.evaluations, pruned)
+    solved = isinstance(search, DynamicProgramming) and search.solved
     complete = search.status is Status.EXHAUSTED and isinstance(search, Exhaustive | BranchAndBound)
-    if complete or search.memo.evaluated == space_size:
+    if solved or complete or search.memo.evaluated == space_size:
         if not found.is_feasible:
             return Certificate("proven infeasible", True, None, None, *counts)
         several = found.objectives.shape[1] > 1

@@ -15,10 +15,13 @@ def coup_command(scenario: Scenario) -> str:
     Returns
     -------
     str
-        One line; empty for boards that are not a big.LITTLE cluster pair with single-letter PEs B and L.
+        One line; empty for boards that are not a big.LITTLE cluster pair with single-letter PEs B and L, and where
+        segments have clocks of their own.
     """
     board, mapping = scenario.board, scenario.mapping
     if not {"B", "L"} <= set(board.pes) or any(len(name) != 1 for name in board.pes):
+        return ""
+    if any(clock != mapping.pe_opp_hz[pe] for pe, clock in zip(mapping.pes, mapping.segment_opp_hz, strict=True)):
         return ""
     place = dict(zip(scenario.network.segment_names, mapping.pes, strict=True))
     letters = scenario.network.runtime_letters or scenario.network.segment_names

@@ -15,6 +15,7 @@ import numpy as np
 
 from eesim.base import FloatArray, IntArray
 from eesim.engine.jit import WarmOnce, kernel
+from eesim.explore.sorting import sort_rows
 
 
 @kernel
@@ -103,6 +104,66 @@ def crowd(objectives: FloatArray, ranks: IntArray, orders: IntArray, out: FloatA
                 out[last[rank]] = np.inf
 
 
+@kernel
+def keep_spread(rows: IntArray, objectives: FloatArray, violation: FloatArray, places: int, out: IntArray) -> int:
+    """Choose the best of a pool by rank, and within a rank the least crowded, without repetitions.
+
+    Parameters
+    ----------
+    rows
+        (n,) rows of the memo in ascending order; they may repeat.
+    objectives, violation
+        Of all rows of the memo.
+    places
+        How many may survive.
+    out
+        (n,) survivors, the best first; of equally good ones, the row that was evaluated first.
+
+    Returns
+    -------
+    int
+        How many survive.
+    """
+    n_objectives = objectives.shape[1]
+    distinct = np.empty(len(rows), np.int64)
+    n = 0
+    for row in rows:
+        if n == 0 or distinct[n - 1] != row:
+            distinct[n] = row
+            n += 1
+    if n == 0:
+        return 0
+    values, total = np.empty((n, n_objectives)), np.empty(n)
+    columns = np.empty((n, n_objectives + 1))
+    order, spare = np.arange(n), np.empty(n, np.int64)
+    for i in range(n):
+        total[i] = columns[i, 0] = violation[distinct[i]]
+        for m in range(n_objectives):
+            values[i, m] = columns[i, m + 1] = objectives[distinct[i], m]
+    sort_rows(columns, order, spare)
+    ranks, distance = np.empty(n, np.int64), np.empty(n)
+    rank_rows(values, total, order, ranks)
+    orders, column = np.empty((n, n_objectives), np.int64), np.empty((n, 1))
+    for m in range(n_objectives):
+        for i in range(n):
+            order[i] = i
+            column[i, 0] = values[i, m]
+        sort_rows(column, order, spare)
+        for i in range(n):
+            orders[i, m] = order[i]
+    crowd(values, ranks, orders, distance)
+    quality = np.empty((n, 2))
+    for i in range(n):
+        order[i] = i
+        quality[i, 0], quality[i, 1] = ranks[i], -distance[i]
+    sort_rows(quality, order, spare)
+    kept = min(n, places)
+    for i in range(kept):
+        out[i] = distinct[order[i]]
+    return kept
+
+
+best_spread = WarmOnce(keep_spread)
 _rank_rows = WarmOnce(rank_rows)
 _crowd = WarmOnce(crowd)
 

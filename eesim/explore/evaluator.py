@@ -1,5 +1,8 @@
 """Evaluate candidates in batches: by single frames where that is exact, else by simulating the stream.
 
+Designs that the compiled lowering does not know take the general road (`eesim.explore.general_road`); so do those that
+change a PE's clock between segments, where that takes time.
+
 One frame at a time is exact when no frame can ever meet another: every frame's last task ends before the next frame
 arrives. Then the metrics of the stream are those of the exits, weighted by their shares. All candidates see the same
 frames otherwise.
@@ -18,12 +21,14 @@ from eesim.base import FloatArray, IntArray
 from eesim.engine import candidate_runs as cr
 from eesim.engine.candidate_tables import CandidateTables
 from eesim.engine.jit import WarmOnce
-from eesim.explore.candidates import candidate_tables
+from eesim.explore.candidates import candidate_tables, unsupported
 from eesim.explore.decision_bank import Deal, DecisionBank
+from eesim.explore.general_road import GeneralRoad
 from eesim.explore.genes import Columns, Genes
+from eesim.explore.memory import MemoryLimits
 from eesim.explore.objectives import IMPOSSIBLE, OBJECTIVES, Limit, constraints_of, limits_of
 from eesim.explore.problem import Evaluations
-from eesim.explore.space import Space
+from eesim.explore.space import Space, pe_of
 from eesim.explore.stream_facts import exit_shares, least_gap_ns
 from eesim.mapping.policy import PolicyChange, resolve_policy
 from eesim.metrics.replication import QUANTILES
@@ -67,19 +72,31 @@ class Evaluator:
         constraints = constraints_of(spec, scenario.spec.requirements)
         self.limits: tuple[Limit, ...] = limits_of(constraints)
         self.objective_names: tuple[str, ...] = tuple(spec.objectives)
-        self.constraint_names = (*(limit.name for limit in self.limits), RUNS)
+        self.memory = MemoryLimits(scenario, spec)
+        self.constraint_names = (*(limit.name for limit in self.limits), *self.memory.names, RUNS)
         self.n_alleles = space.n_alleles
         self.is_allowed = space.is_allowed
         self.simulated = 0
         self.by_single_frames = 0
+        self.by_general_road = 0
         self._threads = threads or os.cpu_count() or 1
         self._deadline = constraints.deadline
-        self.tables = [self._tables_for(policy) for policy in space.genes[-1].alleles]
+        variants = [self._with(policy) for policy in space.genes[-1].alleles]
+        self.general_reasons: tuple[str, ...] = tuple(dict.fromkeys(filter(None, map(unsupported, variants))))
+        self._tables = [None if unsupported(variant) else candidate_tables(variant) for variant in variants]
+        self.tables = [tables for tables in self._tables if tables is not None]
         self.columns = Columns(space)
         self._frames(spec, scenario)
+        self._constraints, self._seed = constraints, spec.seed
+        self._general = self.general_road(len(self.arrival), self.warm)
 
-    def _tables_for(self, policy: str | PolicyChange) -> CandidateTables:
-        return candidate_tables(replace(self.space.scenario, policy=resolve_policy(policy)))
+    def general_road(self, frames: int, warm: int) -> GeneralRoad:
+        """Return the general road for the first of the frames that candidates are simulated on."""
+        options = {"frames": frames, "warm": warm, "seed": self._seed, "threads": self._threads}
+        return GeneralRoad(self.space, self._constraints, **options)
+
+    def _with(self, policy: str | PolicyChange) -> Scenario:
+        return replace(self.space.scenario, policy=resolve_policy(policy))
 
     def _frames(self, spec: ExploreSpec, scenario: Scenario) -> None:
         """Draw the frames that every candidate is simulated on."""
@@ -110,6 +127,8 @@ class Evaluator:
         violations = np.zeros((len(genomes), len(self.constraint_names)))
         for i, limit in enumerate(self.limits):
             violations[:, i] = limit.violation(metrics[limit.metric])
+        if self.memory.names:
+            violations[:, len(self.limits) : -1] = self.memory.violations(self.columns.genes(genomes))
         violations[:, -1] = np.where(np.isin(metrics["status"], [cr.INVALID, cr.DEADLOCKED]), IMPOSSIBLE, 0)
         return Evaluations(objectives, violations)
 
@@ -117,19 +136,29 @@ class Evaluator:
         from eesim.explore.ga_py import ga_py_fitness
 
         genes = self.space.genes[: self.space.n_segments]
-        return ga_py_fitness(["".join(g.alleles[a] for g, a in zip(genes, row, strict=False)) for row in genomes])
+        letters = [[pe_of(allele) for allele in gene.alleles] for gene in genes]
+        return ga_py_fitness(["".join(names[a] for names, a in zip(letters, row, strict=False)) for row in genomes])
 
     def metrics(self, genomes: IntArray) -> Metrics:
         """Every metric of genomes by its flat name, and ``status`` and ``exact`` (1: by single frames)."""
         parts = self.columns.genes(genomes)
         policy = genomes[:, -1]
         out = {name: np.full(len(genomes), np.nan) for name in (*METRIC_NAMES, "status", "exact")}
-        for p, tables in enumerate(self.tables):
-            rows = np.flatnonzero(policy == p)
+        general = self.columns.changes_clocks(parts)
+        for p, tables in enumerate(self._tables):
+            if tables is None:
+                general |= policy == p
+                continue
+            rows = np.flatnonzero((policy == p) & ~general)
             for deal in self.bank.deals(genomes[rows], decide=bool(tables.decide)) if len(rows) else ():
                 mine = rows[deal.rows]
                 for name, values in self._metrics(tables, parts.part(mine), deal).items():
                     out[name][mine] = values
+        if general.any():
+            self.by_general_road += int(general.sum())
+            for name, values in self._general.metrics(genomes[general], METRIC_NAMES).items():
+                out[name][general] = values
+            out["exact"][general] = 0
         return out
 
     def _metrics(self, tables: CandidateTables, genes: Genes, deal: Deal) -> Metrics:
@@ -267,6 +296,11 @@ class Evaluator:
             elif limit.metric == "deadline_miss_rate" and self._deadline is not None:
                 pairs += [self._deadline, int(limit.limit * measured + 1e-6)]
         return np.array([*pairs, 0, drops] if pairs or drops < measured else [], np.int64)
+
+    @property
+    def deadline(self) -> int | None:
+        """Latency beyond which an answer is a miss, ns."""
+        return self._deadline
 
     @property
     def decide(self) -> bool:

@@ -107,8 +107,7 @@ class Evolution(Search):
                 break
             barred = stale[rows[stale] < 0]
             children[barred] = parents[mothers[barred]]
-            children[stale] = self._breeder.step_aside(children[stale])
-            rows[stale], fresh[stale] = self._claim(children[stale], self._left)
+            rows[stale], fresh[stale] = self._claim(self._breeder.step_aside(children, stale), self._left)
         return born, rows, fresh
 
     def state(self) -> dict[str, Any]:

@@ -13,9 +13,10 @@ import numpy as np
 from eesim.document import Document
 from eesim.errors import InputError
 from eesim.evaluate import run, trace_digests
-from eesim.explore.branch_and_bound import BOUNDED, BranchAndBound
-from eesim.explore.breeding import Variation
+from eesim.explore.additive import why_not
+from eesim.explore.branch_and_bound import BOUNDED, BranchAndBound, why_unbounded
 from eesim.explore.certificate import Certificate, certify
+from eesim.explore.dynamic_programming import DynamicProgramming, why_not_dp
 from eesim.explore.evaluator import Evaluator
 from eesim.explore.exhaustive import Exhaustive
 from eesim.explore.ga import GeneticAlgorithm
@@ -34,10 +35,19 @@ from eesim.scenario.load import Scenario, resolve
 ENUMERABLE = 250_000
 """Spaces up to this size are enumerated by ``auto``."""
 
+ENUMERABLE_ONE_BY_ONE = 5_000
+"""The same where each design has to be lowered on its own."""
+
+FEW = 1_000
+"""Spaces of chains up to this size are enumerated all the same."""
+
 SAVE_EVERY_S = 1.0
 """Seconds between two states on disk."""
 
 CONFIRM_REFERENCE_FRAMES = 500
+
+COUNTS = ("simulated", "by_single_frames", "by_general_road")
+"""How many designs took each road."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,16 @@ class Exploration:
         broken = (self.search.memo.visited.violations > 0).sum(axis=0)
         return {name: int(count) for name, count in zip(self.evaluator.constraint_names, broken, strict=True)}
 
+    @property
+    def hypervolume(self) -> dict[str, Any] | None:
+        """Hypervolume of the front, and its reference point: the worst values of the first step."""
+        reference = self.search.archive.reference
+        if reference is None:
+            return None
+        names = self.evaluator.objective_names
+        worst = {name: OBJECTIVES[name][1] * float(x) for name, x in zip(names, reference, strict=True)}
+        return {"value": self.search.archive.hypervolume, "reference": worst}
+
     def describe(self, row: int = 0) -> dict[str, Any]:
         """Return one of the found genomes as plain data: mapping, choices, objectives, violations."""
         genome = self.found.genomes[row]
@@ -108,6 +128,7 @@ class Exploration:
             "best": self.describe(),
             "feasible": self.found.is_feasible,
             "front": [self.describe(row) for row in range(len(self.found.genomes))],
+            "hypervolume": self.hypervolume,
             "certificate": self.certificate.as_dict(),
             "algorithm": self.algorithm,
             "why": self.why,
@@ -115,6 +136,7 @@ class Exploration:
             "evaluations": self.search.evaluations,
             "by_single_frames": self.evaluator.by_single_frames,
             "simulated": self.evaluator.simulated,
+            "by_general_road": self.evaluator.by_general_road,
             "confirmation": None if self.confirmation is None else _summary(self.confirmation),
             "engines_agree": self.engines_agree,
             "wall_s": round(self.wall_s, 3),
@@ -132,22 +154,36 @@ def _summary(result: Result) -> dict[str, Any]:
     return {**{key: data[key] for key in keys}, "seed": result.seed, "frames": data["frames"]}
 
 
-def choose(spec: ExploreSpec, space: Space, wanted: AlgorithmName | None) -> tuple[str, str]:
+def choose(spec: ExploreSpec, evaluator: Evaluator, wanted: AlgorithmName | None) -> tuple[str, str]:
     """Return the algorithm and why."""
-    asked = wanted or spec.algorithm
+    asked, space = wanted or spec.algorithm, evaluator.space
     if asked != "auto":
         return asked, "asked for"
     single = len(spec.objectives) == 1
-    if space.size <= ENUMERABLE:
+    additive = not (why_not(space) or why_not_dp(evaluator))
+    if space.size <= (ENUMERABLE if not additive else FEW):
+        return "exhaustive", f"the space of {space.size:,} can be enumerated"
+    if additive and _fits_dp(evaluator):
+        return "dp", "one frame at a time through a chain: time and energy add up, so the best path is found exactly"
+    if space.size <= (ENUMERABLE_ONE_BY_ONE if evaluator.general_reasons or any(space.own_clocks) else ENUMERABLE):
         return "exhaustive", f"the space of {space.size:,} can be enumerated"
     if not single:
         return "nsga2", f"{len(spec.objectives)} objectives over {space.size:,} genomes"
-    if spec.objectives[0] in BOUNDED:
+    if spec.objectives[0] in BOUNDED and not why_unbounded(evaluator):
         return (
             "branch-and-bound",
             f"{spec.objectives[0]} has a bound, and {space.size:,} genomes are too many to enumerate",
         )
     return "ga", f"{space.size:,} genomes are too many to enumerate, and {spec.objectives[0]} has no bound"
+
+
+def _fits_dp(evaluator: Evaluator) -> bool:
+    """Whether dynamic programming takes the question."""
+    try:
+        DynamicProgramming(evaluator, budget=1, seed=0)
+    except ValueError:
+        return False
+    return True
 
 
 def _make(name: str, spec: ExploreSpec, space: Space, evaluator: Evaluator, budget: int) -> Search:
@@ -158,11 +194,12 @@ def _make(name: str, spec: ExploreSpec, space: Space, evaluator: Evaluator, budg
         return Exhaustive(evaluator, space, **options)
     if name == "branch-and-bound":
         return BranchAndBound(evaluator, **options)
+    if name == "dp":
+        return DynamicProgramming(evaluator, **options)
     if name == "ga":
         return GeneticAlgorithm(evaluator, **options)
     if name == "nsga2":
-        # Neighbouring genes are neighbouring segments: one cut keeps good stretches of the chain together.
-        return Nsga2(evaluator, variation=Variation(tournament=3, crossover="one-point"), **options)
+        return Nsga2(evaluator, **options)
     return RandomSearch(evaluator, **options)
 
 
@@ -207,7 +244,7 @@ def explore(
     space = build_space(scenario, spec)
     try:
         evaluator = Evaluator(space, spec, threads=threads)
-        name, why = choose(spec, space, algorithm)
+        name, why = choose(spec, evaluator, algorithm)
         budget = evaluations or (space.size if name == "exhaustive" else spec.evaluations)
         search = _make(name, spec, space, evaluator, budget)
     except ValueError as error:
@@ -234,7 +271,8 @@ def _restore(search: Search, evaluator: Evaluator, folder: Path, identity: str) 
     if state is None:
         return 0.0
     search.restore(state)
-    evaluator.simulated, evaluator.by_single_frames = int(state["simulated"]), int(state["by_single_frames"])
+    for name in COUNTS:
+        setattr(evaluator, name, int(state[name]))
     return float(state["wall_s"])
 
 
@@ -254,7 +292,7 @@ def _drive(
             progress(space, search, step)
         now = time.monotonic()
         if folder is not None and now - saved > SAVE_EVERY_S:
-            counts = {"simulated": evaluator.simulated, "by_single_frames": evaluator.by_single_frames}
+            counts = {name: getattr(evaluator, name) for name in COUNTS}
             save_state(folder, identity, {**search.state(), **counts, "wall_s": before_s + now - begin})
             saved = time.monotonic()
     return time.monotonic() - begin

@@ -16,6 +16,7 @@ from eesim.explore.breeding import Variation
 from eesim.explore.evolution import Evolution
 from eesim.explore.problem import Problem
 from eesim.explore.search import SearchOptions
+from eesim.explore.sorting import best_of_pool
 
 
 class GeneticAlgorithm(Evolution):
@@ -71,14 +72,12 @@ class GeneticAlgorithm(Evolution):
             away = within_group(self._island) < self._migrants
             rows = np.concatenate([rows, self._rows[away]])
             island = np.concatenate([island, (self._island[away] + 1) % self._islands])
-        quality = -rows, self.memo.visited.objectives[rows, 0], self.memo.violation[rows]
-        order = np.lexsort((*quality, island))
-        rows, island = rows[order], island[order]
-        repeated = np.zeros(len(rows), np.bool_)
-        repeated[1:] = (rows[1:] == rows[:-1]) & (island[1:] == island[:-1])
-        rows, island = rows[~repeated], island[~repeated]
-        lives = within_group(island) < self._sizes[island]
-        return rows[lives], island[lives]
+        n, sizes = len(rows), self._sizes
+        spare = np.empty((n, 4)), np.empty(n, np.int64), np.empty(n, np.int64)
+        out = np.empty((2, n), np.int64)
+        values = self.memo.visited.objectives[:, 0], self.memo.violation
+        kept = best_of_pool(rows, island, *values, sizes, *spare, out)
+        return out[0, :kept].copy(), out[1, :kept].copy()
 
 
 def within_group(groups: IntArray) -> IntArray:

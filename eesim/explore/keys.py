@@ -42,10 +42,9 @@ def key_weights(n_alleles: IntArray) -> tuple[IntArray, bool]:
     return np.random.PCG64(0).random_raw(len(n_alleles)).view(np.int64) | 1, False
 
 
-def home_slots(keys: IntArray, table: IntArray) -> IntArray:
-    """Where the search for each key begins: the top bits of a multiplicative hash, (n,)."""
-    shift = np.uint64(64 - (len(table).bit_length() - 1))
-    return ((keys.view(np.uint64) * _SCATTER) >> shift).view(np.int64)
+def home_shift(table: IntArray) -> np.uint64:
+    """How far a multiplicative hash is shifted down so that its top bits are a slot."""
+    return np.uint64(64 - (len(table).bit_length() - 1))
 
 
 @kernel
@@ -53,22 +52,25 @@ def claim_rows(
     table: IntArray,
     keys: IntArray,
     genomes: npt.NDArray[np.int16],
+    weights: IntArray,
+    exact: bool,
+    shift: np.uint64,
     row: int,
     limit: int,
-    asked_keys: IntArray,
-    homes: IntArray,
     asked: IntArray,
-    exact: bool,
     rows: IntArray,
     fresh: BoolArray,
 ) -> int:
     """Find each asked genome or give it the next row, as long as ``limit`` lasts; returns the number of rows."""
     mask, end = len(table) - 1, row + limit
     for i in range(len(asked)):
-        slot = homes[i]
+        key = 0
+        for gene in range(asked.shape[1]):
+            key += asked[i, gene] * weights[gene]
+        slot = np.int64((np.uint64(key) * _SCATTER) >> shift)
         while table[slot] >= 0:
             seen = table[slot]
-            same = keys[seen] == asked_keys[i]
+            same = keys[seen] == key
             if same and not exact:
                 for gene in range(asked.shape[1]):
                     same = same and genomes[seen, gene] == asked[i, gene]
@@ -80,18 +82,18 @@ def claim_rows(
         if fresh[i]:
             for gene in range(asked.shape[1]):
                 genomes[row, gene] = asked[i, gene]
-            keys[row] = asked_keys[i]
+            keys[row] = key
             table[slot] = rows[i] = row
             row += 1
     return row
 
 
 @kernel
-def fill_table(table: IntArray, homes: IntArray) -> None:
-    """Enter rows 0, 1, ... with these home slots into an empty table."""
+def fill_table(table: IntArray, keys: IntArray, shift: np.uint64) -> None:
+    """Enter rows 0, 1, ... with these keys into an empty table."""
     mask = len(table) - 1
-    for row in range(len(homes)):
-        slot = homes[row]
+    for row in range(len(keys)):
+        slot = np.int64((np.uint64(keys[row]) * _SCATTER) >> shift)
         while table[slot] >= 0:
             slot = (slot + 1) & mask
         table[slot] = row

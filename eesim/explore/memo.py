@@ -96,7 +96,8 @@ class Memo:
 
     def _index(self) -> None:
         self._table = np.full(2 * len(self._keys), -1, np.int64)
-        keys.fill(self._table, keys.home_slots(self._keys[: self._claimed], self._table))
+        self._shift = keys.home_shift(self._table)
+        keys.fill(self._table, self._keys[: self._claimed], self._shift)
 
     def _reserve(self, rows: int) -> None:
         if rows <= len(self._keys):
@@ -120,10 +121,8 @@ class Memo:
         asked = np.ascontiguousarray(genomes, np.int64)
         self._reserve(self._claimed + min(limit, len(asked)))
         rows, fresh = np.empty(len(asked), np.int64), np.empty(len(asked), np.bool_)
-        wanted = asked @ self._weights
-        homes = keys.home_slots(wanted, self._table)
-        store = self._table, self._keys, self._genomes
-        self._claimed = keys.claim(*store, self._claimed, limit, wanted, homes, asked, self._exact, rows, fresh)
+        store = self._table, self._keys, self._genomes, self._weights, self._exact, self._shift
+        self._claimed = int(keys.claim(*store, self._claimed, limit, asked, rows, fresh))
         if limit:
             self.hits += int(np.count_nonzero(rows >= 0) - np.count_nonzero(fresh))
         return rows, fresh

@@ -12,10 +12,15 @@ import numpy as np
 
 from eesim.base import IntArray
 from eesim.explore.breeding import Variation
-from eesim.explore.dominance import crowding_distance, nondominated_ranks
+from eesim.explore.dominance import best_spread
 from eesim.explore.evolution import Evolution
 from eesim.explore.problem import Problem
 from eesim.explore.search import SearchOptions
+
+VARIATION = Variation(tournament=4, crossover="one-point", crossover_rate=0.6)
+"""Chosen by evaluations to 99.9 % of the hypervolume on three enumerated problems over 24 seeds each (mapping and
+clocks with and without transfers, mapping and exits). Neighbouring genes are neighbouring segments: one cut keeps good
+stretches of the chain together; small steps from good parents find the many designs that differ by one clock."""
 
 
 class Nsga2(Evolution):
@@ -37,17 +42,15 @@ class Nsga2(Evolution):
         self,
         problem: Problem,
         *,
-        population: int = 100,
-        variation: Variation = Variation(tournament=3),  # noqa: B008 (frozen)
+        population: int = 50,
+        variation: Variation = VARIATION,
         **options: Unpack[SearchOptions],
     ) -> None:
         super().__init__(problem, population, 1, variation, {}, **options)
 
     def _survivors(self, rows: IntArray, island: IntArray) -> tuple[IntArray, IntArray]:
         """Rank by rank, and within a rank the least crowded first."""
-        rows = np.sort(rows)
-        rows = rows[np.diff(rows, prepend=-1) > 0]
-        objectives = self.memo.visited.objectives[rows]
-        ranks = nondominated_ranks(objectives, self.memo.violation[rows])
-        best = np.lexsort((-crowding_distance(objectives, ranks), ranks))[: self._sizes[0]]
-        return rows[best], np.zeros_like(island, shape=len(best))
+        out = np.empty(len(rows), np.int64)
+        values = self.memo.visited.objectives, self.memo.violation
+        kept = best_spread(np.sort(rows), *values, int(self._sizes[0]), out)
+        return out[:kept].copy(), np.zeros_like(island, shape=kept)

@@ -11,26 +11,24 @@ from eesim.engine.jit import WarmOnce, kernel
 
 
 @kernel
-def tournament(standing: IntArray, begin: IntArray, size: IntArray, draws: FloatArray, out: IntArray) -> None:
-    """Pick the best of a few at random.
+def tournament(begin: IntArray, size: IntArray, draws: FloatArray, out: IntArray) -> None:
+    """Pick the best of a few at random from groups that come best first.
 
     Parameters
     ----------
-    standing
-        Place of each individual in the order of quality, 0 best, (N,).
     begin, size
-        Contestants of tournament i are individuals ``begin[i]`` up to ``begin[i] + size[i]``, (n,).
+        Contestants of tournaments i, n + i, ... are individuals ``begin[i]`` up to ``begin[i] + size[i]``, (n,).
     draws
-        One draw per contestant, (n, k).
+        One draw per contestant, (m, k).
     out
-        Winners, (n,).
+        Winners, (m,), m a multiple of n.
     """
+    groups = len(begin)
     for i in range(len(out)):
-        winner = begin[i] + int(draws[i, 0] * size[i])
+        first, count = begin[i % groups], size[i % groups]
+        winner = first + int(draws[i, 0] * count)
         for j in range(1, draws.shape[1]):
-            rival = begin[i] + int(draws[i, j] * size[i])
-            if standing[rival] < standing[winner]:
-                winner = rival
+            winner = min(winner, first + int(draws[i, j] * count))
         out[i] = winner
 
 
@@ -111,6 +109,69 @@ def mutate(genomes: IntArray, n_alleles: IntArray, rate: float, draws: FloatArra
             out[i, gene] = allele
 
 
+@kernel
+def reset_one(
+    genomes: IntArray, which: IntArray, n_alleles: IntArray, free: IntArray, draws: FloatArray, out: IntArray
+) -> None:
+    """Reset one gene of each of some genomes to another of its alleles, if there is one that can be reset.
+
+    Parameters
+    ----------
+    genomes
+        (N, G); those that ``which`` names are changed.
+    which
+        (n,) rows.
+    n_alleles
+        (G,).
+    free
+        Genes with more than one allele.
+    draws
+        (n, 2): for the gene, for the allele.
+    out
+        (n, G) a copy of the changed rows.
+    """
+    for i in range(len(which)):
+        row = which[i]
+        if len(free) > 0:
+            gene = free[int(draws[i, 0] * len(free))]
+            other = int(draws[i, 1] * (n_alleles[gene] - 1))
+            genomes[row, gene] = other + 1 if other >= genomes[row, gene] else other
+        for gene in range(genomes.shape[1]):
+            out[i, gene] = genomes[row, gene]
+
+
+@kernel
+def set_runs(genomes: IntArray, n_alleles: IntArray, rate: float, draws: FloatArray) -> None:
+    """Give a run of neighbouring genes one allele, with probability ``rate``: that of the gene before it, or any.
+
+    Parameters
+    ----------
+    genomes
+        (n, G), changed in place.
+    n_alleles
+        (G,); genes that do not have the allele stay.
+    rate
+        Probability per genome.
+    draws
+        (n, 5): whether, where the run begins, how long it is, whether it goes on with what precedes it, the allele.
+    """
+    genes = genomes.shape[1]
+    for i in range(len(genomes)):
+        if draws[i, 0] >= rate:
+            continue
+        begin = int(draws[i, 1] * genes)
+        # Short runs are more likely than long ones.
+        end = begin + 1 + int(draws[i, 2] * draws[i, 2] * (genes - begin))
+        allele = int(draws[i, 4] * n_alleles[begin])
+        if begin > 0 and draws[i, 3] < 0.5:
+            allele = genomes[i, begin - 1]
+        for gene in range(begin, min(end, genes)):
+            if allele < n_alleles[gene]:
+                genomes[i, gene] = allele
+
+
+runs_set = WarmOnce(set_runs)
+reset_genes = WarmOnce(reset_one)
 tournament_winners = WarmOnce(tournament)
 cross_uniformly = WarmOnce(uniform_crossover)
 cross_at_one_point = WarmOnce(one_point_crossover)

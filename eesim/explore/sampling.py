@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from eesim.base import IntArray
 from eesim.engine.jit import WarmOnce, kernel
-from eesim.explore.keys import EXACT_LIMIT, place_values
+from eesim.explore.keys import EXACT_LIMIT
 
 _ROUNDS = 6
 _MIX = np.uint64(0xD6E8FEB86659FD93)
@@ -47,7 +47,6 @@ class Sampler:
         self._size = prod(int(n) for n in n_alleles)
         self._exact = self._size < EXACT_LIMIT
         self._half_bits = max(1, ((self._size - 1).bit_length() + 1) // 2)
-        self._place_values = place_values(self._n_alleles) if self._exact else np.empty(0, np.int64)
         self.key: IntArray = rng.integers(0, 1 << 62, _ROUNDS)
         self.position = 0
 
@@ -61,7 +60,7 @@ class Sampler:
         if not self._exact:
             return self._rng.integers(0, self._n_alleles, (count, len(self._n_alleles)))
         out = np.empty((min(count, self._size - self.position), len(self._n_alleles)), np.int64)
-        permuted = self._size, self._half_bits, self.key.view(np.uint64), self._place_values, self._n_alleles
+        permuted = self._size, self._half_bits, self.key.view(np.uint64), self._n_alleles
         _genomes_at(self.position, *permuted, out)
         return out
 
@@ -76,7 +75,6 @@ def genomes_at(
     size: int,
     half_bits: int,
     keys: npt.NDArray[np.uint64],
-    place_values: IntArray,
     n_alleles: IntArray,
     out: IntArray,
 ) -> None:
@@ -94,9 +92,11 @@ def genomes_at(
                 left, right = right, left ^ ((mixed >> _HALF) & mask)
             number = (left << half) | right
             outside = bool(number >= np.uint64(size))
-        whole = np.int64(number)
-        for gene in range(out.shape[1]):
-            out[i, gene] = whole // place_values[gene] % n_alleles[gene]
+        for gene in range(out.shape[1] - 1, -1, -1):
+            alleles = np.uint64(n_alleles[gene])
+            rest = number // alleles
+            out[i, gene] = np.int64(number - rest * alleles)
+            number = rest
 
 
 _genomes_at = WarmOnce(genomes_at)

@@ -57,7 +57,7 @@ class Search(ABC):
     memo
         What is known of the problem already, shared with other searches; None starts a new one.
     reference
-        Reference point of the hypervolume, (M,).
+        Reference point of the hypervolume, (M,); None takes the worst values of the first step.
 
     Attributes
     ----------
@@ -152,6 +152,8 @@ class Search(ABC):
         self._hits += memo.hits - hits
         self.evaluations += memo.evaluated - known
         self._idle = 0 if memo.evaluated > known else self._idle + 1
+        if not self.history:
+            self.archive.refer(memo.visited.objectives[: self.evaluations])
         self.archive.update()
         self.history.append(self._progress())
         return self.history[-1]
@@ -255,4 +257,6 @@ class Search(ABC):
         self.history = [Progress(*(f(x) for f, x in zip(kinds, row, strict=True))) for row in state["history"]]
         self.memo.restore(Visited(*(state[f"memo_{name}"] for name in Visited._fields)), int(state["memo_hits"]))
         self.archive.clear()
+        if self.history:
+            self.archive.refer(self.memo.visited.objectives[: self.history[0].evaluations])
         self.archive.update()

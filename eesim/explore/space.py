@@ -1,6 +1,7 @@
 """The design space: genes, alleles, and how a genome becomes a scenario.
 
-A genome is a row of small integers: the PE of each segment, the operating point of each PE, each switchable exit, its
+A genome is a row of small integers: the PE of each segment (with its clock, where segments have clocks of their own),
+the operating point of each PE, each switchable exit, its
 threshold (where exits come from a table of confidences), the limit of frames in flight, the capacity of the queue, the
 policy. Genes with one allele are kept: positions never move.
 """
@@ -8,10 +9,10 @@ policy. Genes with one allele are kept: positions never move.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite, prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from eesim.base import IntArray
 from eesim.document import Document
 from eesim.errors import InputError, Problem, suggest
+from eesim.mapping.mapping import MappingSpec, resolve_mapping
 from eesim.mapping.policy import Policy, PolicyChange, resolve_policy
 from eesim.scenario.explore import ExploreSpec
 from eesim.scenario.load import Scenario
@@ -26,6 +28,25 @@ from eesim.units import format_frequency
 from eesim.workload.confidences import ExitConfidences
 
 UNLIMITED = "unbounded"
+
+Combinations = tuple[tuple[tuple[int, tuple[int, ...]], ...], ...]
+"""Of each combination, the genes that it names and the alleles of theirs that it means."""
+
+
+class Placement(NamedTuple):
+    """A PE and the clock that a segment asks of it."""
+
+    pe: str
+    clock_hz: int
+
+    def __str__(self) -> str:
+        """Write it as ``B@1.8 GHz``."""
+        return f"{self.pe}@{format_frequency(self.clock_hz)}"
+
+
+def pe_of(allele: str | Placement) -> str:
+    """Return the PE that an allele of a segment's gene stands for."""
+    return allele.pe if isinstance(allele, Placement) else allele
 
 
 @dataclass(frozen=True)
@@ -48,13 +69,13 @@ class Space:
         Segments, then PEs' clocks, then early exits, then their thresholds (if there are any), then
         ``frames_in_flight``, ``queue_capacity``, ``policy``.
     forbid, require
-        Combinations of gene index to allele indices.
+        Combinations of gene index and those of its alleles that are meant.
     """
 
     scenario: Scenario
     genes: tuple[Gene, ...]
-    forbid: tuple[tuple[tuple[int, int], ...], ...]
-    require: tuple[tuple[tuple[int, int], ...], ...]
+    forbid: Combinations
+    require: Combinations
 
     @cached_property
     def n_alleles(self) -> IntArray:
@@ -96,9 +117,9 @@ class Space:
         """Whether genomes keep the forbidden and required combinations, (n,)."""
         good = np.ones(len(genomes), bool)
         for combination in self.forbid:
-            good &= ~np.all([genomes[:, gene] == allele for gene, allele in combination], axis=0)
+            good &= ~np.all([np.isin(genomes[:, gene], alleles) for gene, alleles in combination], axis=0)
         for combination in self.require:
-            good &= np.all([genomes[:, gene] == allele for gene, allele in combination], axis=0)
+            good &= np.all([np.isin(genomes[:, gene], alleles) for gene, alleles in combination], axis=0)
         return good
 
     def batches(self, size: int) -> Iterator[IntArray]:
@@ -118,7 +139,15 @@ class Space:
     def genome_of(self, scenario: Scenario) -> IntArray | None:
         """Return the genome of the scenario's own mapping, or None if it lies outside the space."""
         mapping, policy = scenario.mapping, scenario.policy
-        wanted: list[Any] = [*mapping.pes, *mapping.pe_opp_hz.values()]
+        placed = zip(mapping.pes, mapping.segment_opp_hz, self.own_clocks, strict=True)
+        wanted: list[Any] = [Placement(pe, clock) if own else pe for pe, clock, own in placed]
+        if any(
+            clock != mapping.pe_opp_hz[pe]
+            for pe, clock, own in zip(mapping.pes, mapping.segment_opp_hz, self.own_clocks, strict=True)
+            if not own
+        ):
+            return None
+        wanted += mapping.pe_opp_hz.values()
         wanted += [mapping.enabled_exits[i] for i in range(len(scenario.network.exit_names) - 1)]
         wanted += mapping.thresholds if self.genes[self.threshold_genes] else ()
         wanted += [policy.frames_in_flight, policy.queue.capacity, self._written_policy(policy)]
@@ -142,7 +171,12 @@ class Space:
         """Return a genome as values of a scenario document, by path."""
         names, board = self.scenario.network.segment_names, self.scenario.board
         picked = [gene.alleles[int(allele)] for gene, allele in zip(self.genes, genome, strict=True)]
-        pes = picked[: self.n_segments]
+        pes = [pe_of(allele) for allele in picked[: self.n_segments]]
+        own = {
+            name: format_frequency(a.clock_hz)
+            for name, a in zip(names, picked, strict=False)
+            if isinstance(a, Placement)
+        }
         clocks = picked[self.n_segments : self.n_segments + self.n_pes]
         exits, thresholds = picked[self.exit_genes], picked[self.threshold_genes]
         in_flight, queue, policy = picked[-3:]
@@ -156,7 +190,8 @@ class Space:
         return {
             ("mapping", "segments"): segments,
             # All of them: a PE that runs nothing may still host a driver thread or clock a transfer.
-            ("mapping", "opp"): {pe: format_frequency(clock) for pe, clock in zip(board.pes, clocks, strict=True)},
+            ("mapping", "opp"): {pe: format_frequency(clock) for pe, clock in zip(board.pes, clocks, strict=True)}
+            | own,
             ("mapping", "exits"): [*on, self.scenario.network.exit_names[-1]],
             **({("mapping", "thresholds"): known} if known else {}),
             ("policy",): {
@@ -165,6 +200,21 @@ class Space:
                 "queue": {"capacity": queue, "full": full},
             },
         }
+
+    def scenario_of(self, genome: IntArray) -> Scenario:
+        """Return the scenario with a genome's choices, without reading its files again; unchecked."""
+        changes, scenario = self.changes(genome), self.scenario
+        written = {path[1]: value for path, value in changes.items() if path[0] == "mapping"}
+        spec = MappingSpec.model_validate(written)
+        mapping = resolve_mapping(spec, scenario.board, scenario.network)
+        policy = resolve_policy(PolicyChange.model_validate(changes["policy",]))
+        mapped = scenario.spec.model_copy(update={"mapping": spec})
+        return replace(scenario, spec=mapped, mapping=mapping, policy=policy)
+
+    @cached_property
+    def own_clocks(self) -> tuple[bool, ...]:
+        """Whether each segment has a clock of its own."""
+        return tuple(isinstance(gene.alleles[0], Placement) for gene in self.genes[: self.n_segments])
 
     def document(self, genome: IntArray) -> Document:
         """Return the scenario's document with a genome's choices, ready for `eesim run`."""
@@ -213,20 +263,45 @@ def _segment_genes(scenario: Scenario, spec: ExploreSpec, complain: Any) -> list
     for pe in sorted({pe for pes in table.values() if pes for pe in pes} - set(board.pes)):
         complain(("segments",), f"there is no PE {pe!r} on board {board.name}", suggest(pe, board.pes))
     genes = []
-    for name, own in zip(names, scenario.mapping.pes, strict=True):
+    mapping = scenario.mapping
+    for name, own, own_hz in zip(names, mapping.pes, mapping.segment_opp_hz, strict=True):
         alleles = tuple(dict.fromkeys(table.get(name) or (own,)))
         missing = [pe for pe in alleles if pe in board.pes and pe not in scenario.profile.knows(name)]
         for pe in missing:
             complain(("segments",), f"segment {name} has no time on {pe}")
-        genes.append(Gene(name, alleles))
+        clocks = spec.opp.get(name)
+        if clocks is None and name in scenario.spec.mapping.opp:
+            clocks = (own_hz,)
+        genes.append(Gene(name, alleles if clocks is None else _placements(scenario, name, alleles, clocks, complain)))
     return genes
+
+
+def _placements(
+    scenario: Scenario, name: str, pes: tuple[str, ...], clocks: Any, complain: Any
+) -> tuple[str | Placement, ...]:
+    """Every PE that a segment may take at every clock that it may ask for there."""
+    steps = {pe: scenario.board.pes[pe].opps.frequencies for pe in pes if pe in scenario.board.pes}
+    for clock in () if clocks == "all" else clocks:
+        if not any(clock in known for known in steps.values()):
+            complain(("opp", name), f"{format_frequency(int(clock))} is not an operating point of {', '.join(steps)}")
+    found = tuple(
+        Placement(pe, int(clock))
+        for pe, known in steps.items()
+        for clock in known
+        if clocks == "all" or clock in clocks
+    )
+    for pe in sorted(set(steps) - {placement.pe for placement in found}):
+        complain(("opp", name), f"names no operating point of {pe}, where the segment may run")
+    return found or pes
 
 
 def _clock_genes(scenario: Scenario, spec: ExploreSpec, complain: Any) -> list[Gene]:
     board = scenario.board
     for key in spec.opp:
-        if key not in board.pes:
-            complain(("opp", key), f"there is no PE {key!r} on board {board.name}", suggest(key, board.pes))
+        if key not in board.pes and key not in scenario.network.segment_names:
+            known = [*board.pes, *scenario.network.segment_names]
+            message = f"there is no PE {key!r} on board {board.name}, and no such segment"
+            complain(("opp", key), message, suggest(key, known))
     genes = []
     for name, pe in board.pes.items():
         steps, wanted = pe.opps.frequencies, spec.opp.get(name)
@@ -273,9 +348,7 @@ def _threshold_genes(scenario: Scenario, spec: ExploreSpec, complain: Any) -> li
     return genes
 
 
-def _combinations(
-    key: str, written: tuple[dict[str, str], ...], genes: list[Gene], complain: Any
-) -> tuple[tuple[tuple[int, int], ...], ...]:
+def _combinations(key: str, written: tuple[dict[str, str], ...], genes: list[Gene], complain: Any) -> Combinations:
     index = {gene.name: i for i, gene in enumerate(genes)}
     out = []
     for i, combination in enumerate(written):
@@ -284,9 +357,11 @@ def _combinations(
             gene = genes[index[name]] if name in index else None
             if gene is None:
                 complain((key, i, name), "there is no such decision", suggest(name, index))
-            elif value not in map(str, gene.alleles):
+                continue
+            # A segment with clocks of its own is named by its PE, or by PE and clock.
+            meant = [a for a, allele in enumerate(gene.alleles) if value in (str(allele), getattr(allele, "pe", None))]
+            if not meant:
                 complain((key, i, name), f"{value!r} is not among {', '.join(map(str, gene.alleles))}")
-            else:
-                pairs.append((index[name], [str(a) for a in gene.alleles].index(value)))
+            pairs.append((index[name], tuple(meant)))
         out.append(tuple(pairs))
     return tuple(out)

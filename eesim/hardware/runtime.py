@@ -218,8 +218,8 @@ class PipelineRuntime(Spec):
     slowdowns: dict[Name, Slowdowns] = {}
     copies_slowed: dict[Name, RatioTerm] = {}
     warm_up: Annotated[float, Field(ge=1, le=100)] = 1.0
-    base_power: PowerUw
-    active_power: dict[Name, tuple[PowerUw, ...]]
+    base_power: PowerUw = 0
+    active_power: dict[Name, tuple[PowerUw, ...]] = {}
     copy_power: dict[Name, RatioTerm] = {}
 
 

@@ -413,6 +413,8 @@ def _assemble(
         node_state=costs.state,
         node_work_ns=costs.work_ns,
         node_kernels=np.array([_kernels(costs.scenario, node) for node in nodes], np.int64),
+        node_enter=np.full(len(nodes), -1, np.int64),
+        node_leave=np.full(len(nodes), -1, np.int64),
         succ_ptr=np.cumsum([0, *map(len, followers)]).astype(np.int64),
         succ=np.array([j for row in followers for j in row], np.int64),
         exit_need=np.array([len(members) for members in graph.exit_nodes], np.int64),
@@ -426,6 +428,7 @@ def _assemble(
             np.concatenate([speed, np.full((len(speed), n_links), FULL_SPEED, np.int64)], axis=1)
         ),
         stage_capacity=np.full(len(resources), capacity, np.int64),
+        section_places=np.zeros(0, np.int64),
         stage_full=_WHEN_FULL[policy.stage_queue.full],
         dispatch=_DISPATCH[policy.dispatch],
         stream_node=np.array([0, len(nodes)], np.int64),

@@ -28,7 +28,8 @@ def merge_plans(plans: Sequence[Plan], priorities: Sequence[int]) -> Plan:
     Parameters
     ----------
     plans
-        A plan of each stream alone, all of the same resources, states and rules of the platform.
+        A plan of each stream alone, all of the same resources, states and rules of the platform. Their sections stay
+        their own.
     priorities
         Of each stream; lower goes first.
     """
@@ -43,35 +44,30 @@ def merge_plans(plans: Sequence[Plan], priorities: Sequence[int]) -> Plan:
     nodes = np.cumsum([0, *(plan.n_nodes for plan in plans)])
     exits = np.cumsum([0, *(plan.n_exits for plan in plans)])
     edges = np.cumsum([0, *(len(plan.succ) for plan in plans)])
+    sections = np.cumsum([0, *(len(plan.section_places) for plan in plans)])
+
+    def renumbered(name: str, first: IntArray) -> IntArray:
+        parts = zip([getattr(plan, name) for plan in plans], first[:-1], strict=True)
+        return np.concatenate([np.where(part < 0, -1, part + number) for part, number in parts])
+
     pairs = list(zip(plans, nodes[:-1], exits[:-1], edges[:-1], strict=True))
-    alike: dict[str, Any] = {name: joined(name) for name in (*_PER_NODE, *_PER_STREAM, "exit_need")}
+    alike: dict[str, Any] = {name: joined(name) for name in (*_PER_NODE, *_PER_STREAM, "exit_need", "section_places")}
     return first._replace(
         **alike,
         stream_node=nodes,
         stream_exit=exits,
         stream_priority=np.array(priorities, np.int64),
         node_rank=np.concatenate([plan.node_rank + node for plan, node, _, _ in pairs]),
-        node_exit=np.concatenate([np.where(plan.node_exit < 0, -1, plan.node_exit + e) for plan, _, e, _ in pairs]),
+        node_exit=renumbered("node_exit", exits),
+        node_enter=renumbered("node_enter", sections),
+        node_leave=renumbered("node_leave", sections),
         node_need=np.concatenate([plan.node_need + e for plan, _, e, _ in pairs]),
         succ_ptr=np.concatenate([[0], *(plan.succ_ptr[1:] + edge for plan, _, _, edge in pairs)]),
         succ=np.concatenate([plan.succ + node for plan, node, _, _ in pairs]),
         level_last=_last_exits(plans, exits),
         level_up=_padded([plan.level_up for plan in plans], UNBOUNDED),
         level_down=_padded([plan.level_down for plan in plans], 0),
-        **_sections(plans),
     )
-
-
-def _sections(plans: Sequence[Plan]) -> dict[str, Any]:
-    """Sections of all streams, each stream's its own; empty where there are none."""
-    first = np.cumsum([0, *(len(plan.section_places) for plan in plans)])
-    if not first[-1]:
-        return {}
-    merged = {"section_places": np.concatenate([plan.section_places for plan in plans])}
-    for name in ("node_enter", "node_leave"):
-        own = [getattr(p, name) if len(p.section_places) else np.full(p.n_nodes, -1, np.int64) for p in plans]
-        merged[name] = np.concatenate([np.where(s < 0, -1, s + f) for s, f in zip(own, first[:-1], strict=True)])
-    return merged
 
 
 def _last_exits(plans: Sequence[Plan], exits: IntArray) -> IntArray:

@@ -91,6 +91,12 @@ class Plan(NamedTuple):
     Sizes: ``G`` streams, ``N`` nodes, ``E`` edges and ``K`` exits of all streams together, ``R`` resources (processing
     elements first, then links), ``S`` servers, ``V`` states of a processing element (its operating points in use),
     ``M`` busy masks, ``A`` levels above level 0, ``Z`` sections. Every array is C-contiguous int64.
+
+    A *section* is a part of the task graph that a limited number of frames may be in: a frame takes a place when the
+    section's enter node starts and gives it back when its leave node is done. A stream either has one enter node and
+    one leave node of a section, the first of which precedes or is the second, or none of both; streams may share
+    sections. Sections need that every frame that enters also leaves: the ``cancellation`` of their streams is NONE, and
+    no stage queue drops. What enters is not a pure delay, which nothing could hold back. `eesim.plan.check` checks it.
     """
 
     # -- the task graphs, one stream's after the other -------------------------------------------------
@@ -120,6 +126,10 @@ class Plan(NamedTuple):
     """(N, V) service time at full speed when the processing element is found in state v, ns."""
     node_kernels: IntArray
     """(N,) number of equal kernels that the node consists of (>= 1): where a running task can be stopped."""
+    node_enter: IntArray
+    """(N,) section whose place the node takes when it starts, or -1."""
+    node_leave: IntArray
+    """(N,) section whose place the frame gives back when the node is done, or -1."""
     succ_ptr: IntArray
     """(N + 1,) successors of node n are ``succ[succ_ptr[n]:succ_ptr[n + 1]]``."""
     succ: IntArray
@@ -139,6 +149,8 @@ class Plan(NamedTuple):
     """(M, R) speed of each resource for each busy mask, ppm of full speed."""
     stage_capacity: IntArray
     """(R,) tasks that may wait for the resource, `UNBOUNDED` if there is no limit."""
+    section_places: IntArray
+    """(Z,) places of each section, at least one; Z = 0 where there is none."""
     # -- rules ----------------------------------------------------------------------------------------
     stage_full: int
     """`WhenFull` of the queues in front of the resources."""
@@ -175,16 +187,6 @@ class Plan(NamedTuple):
     """(R,) power of the idle resource above the board's base."""
     base_uw: int
     """Power of the board that does nothing."""
-    # -- sections: limited places between two nodes of a frame ---------------------------------------------
-    section_places: IntArray = NOTHING
-    """(Z,) frames that may be between the node that enters the section and the one that leaves it; with sections, no
-    cancellation, and no stage queue that drops."""
-    node_enter: IntArray = NOTHING
-    """(N,) section in which the node takes a place when it starts, or -1; empty where there is no section. As long as
-    there is no place, it holds its resource's queue: nothing behind it starts. One such node for each section."""
-    node_leave: IntArray = NOTHING
-    """(N,) section in which the node gives the place back when it is done, or -1. One for each section, at or after the
-    node that enters."""
 
     @property
     def n_streams(self) -> int:

@@ -8,6 +8,7 @@ from rich.table import Table
 from eesim.explore.coup import coup_command
 from eesim.explore.exploration import Exploration
 from eesim.explore.objectives import OBJECTIVES
+from eesim.explore.space import Placement, pe_of
 from eesim.report.figure_units import UNITS
 from eesim.units import format_frequency
 
@@ -21,13 +22,16 @@ def _unit(objective: str) -> str:
 
 def _clocks(exploration: Exploration, row: int) -> str:
     choice = exploration.space.choice(exploration.found.genomes[row])
-    used = {choice[name] for name in exploration.space.scenario.network.segment_names}
+    names = exploration.space.scenario.network.segment_names
+    used = {pe_of(choice[name]) for name in names}
+    placed = [(name, choice[name]) for name in names if isinstance(choice[name], Placement)]
+    own = [f"{name} {format_frequency(place.clock_hz)}" for name, place in placed]
     varied = [
         f"{gene.name.removeprefix('opp.')} {format_frequency(choice[gene.name])}"
         for gene in exploration.space.genes
         if gene.name.startswith("opp.") and len(gene.alleles) > 1 and gene.name.removeprefix("opp.") in used
     ]
-    return ", ".join(varied)
+    return ", ".join([*varied, *own])
 
 
 def _others(exploration: Exploration, row: int) -> str:
@@ -83,6 +87,9 @@ def _print_proof(exploration: Exploration, console: Console) -> None:
     say(f"by {exploration.algorithm}: {exploration.why}; {exploration.wall_s:.2f} s")
     how = [f"{e.by_single_frames:,} by single frames (exact: frames never meet)"] if e.by_single_frames else []
     how += [f"{e.simulated:,} by simulating {len(e.arrival):,} frames"] if e.simulated else []
+    if e.by_general_road:
+        why = e.general_reasons[0] if e.general_reasons else "clocks change between segments"
+        how.append(f"{e.by_general_road:,} one by one ({why})")
     say(f"evaluated {', '.join(how)}")
     rejected = {name: count for name, count in exploration.rejected.items() if count}
     if rejected:

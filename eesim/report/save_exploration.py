@@ -70,13 +70,20 @@ def moved_document(data: dict[str, Any], beside: Path, folder: Path) -> dict[str
         moved = _moved(name, beside, folder)
         data[key] = {**data[key], "extends": moved} if isinstance(data[key], dict) else moved
     if "profile" in data:
-        data["profile"] = _moved(data["profile"], beside, folder)
+        data["profile"] = _moved_profile(data["profile"], beside, folder)
     for part in ("arrivals", "exits"):
         model = data["stream"][part]
         if "path" in model:
             stream = {**data["stream"], part: {**model, "path": _moved(model["path"], beside, folder)}}
             data["stream"] = stream
     return data
+
+
+def _moved_profile(written: str | dict[str, Any], beside: Path, folder: Path) -> str | dict[str, Any]:
+    """Likewise for the path of a profile, and of one that is changed; without a path it is the board's own."""
+    if isinstance(written, str):
+        return _moved(written, beside, folder)
+    return {**written, "extends": _moved(written["extends"], beside, folder)} if written.get("extends") else written
 
 
 def _moved(name: str, beside: Path, folder: Path) -> str:

@@ -23,6 +23,10 @@ TABLES = {
 """CSV files by the key of the summary that they show."""
 
 
+BUNDLED_PROVENANCE = ("parts_sha256", "files", "seed", "eesim", "engine", "measurements")
+"""What a reader needs to find the same runs and board again."""
+
+
 def save_validation(found: Validation, folder: Path, *, figures: bool = True) -> list[Path]:
     """Write summary.json, predictions.parquet, CSV tables and figures, each whole or not at all.
 
@@ -56,6 +60,15 @@ def save_validation(found: Validation, folder: Path, *, figures: bool = True) ->
         }
         written += draw(folder, made)
     return written
+
+
+def bundle(found: Validation) -> dict[str, Any]:
+    """Return the summary that goes with the project: no measured value of a single run is in it."""
+    summary: dict[str, Any] = finite(to_dict(found))
+    del summary["residuals"]
+    stamp = summary["provenance"]
+    summary["provenance"] = {key: stamp[key] for key in BUNDLED_PROVENANCE}
+    return summary
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
-from rich.table import Table
 
 from eesim.report.numbers import MISSING, number
 from eesim.validate.suites import Row
@@ -34,32 +33,43 @@ def _three(value: float) -> str:
     return number(value, 3) if abs(value) < 0.9 else f"{value:.4f}" if math.isfinite(value) else MISSING
 
 
-def _table(text: Sequence[str], numbers: Iterable[str]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in text:
-        table.add_column(name, no_wrap=True)
-    for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
+class _Table:
+    """Rows of aligned text, as wide as they are: what a narrow pipe would cut off is what somebody greps for."""
+
+    def __init__(self, text: Sequence[str], numbers: Iterable[str]) -> None:
+        self.n_text = len(text)
+        self.rows: list[Sequence[str]] = [(*text, *numbers)]
+
+    def add_row(self, *cells: str) -> None:
+        self.rows.append(cells)
+
+    def print(self, console: Console) -> None:
+        widths = [max(map(len, column)) for column in zip(*self.rows, strict=True)]
+        for k, row in enumerate(self.rows):
+            cells = [
+                cell.ljust(width) if i < self.n_text else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            line = "  ".join(cells).rstrip()
+            console.print(line, style="bold" if k == 0 else None, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_validation(found: Validation, console: Console) -> None:
     """Print a validation."""
     console.print("[bold]Errors[/], per cent of the measurement")
-    table = _table(("suite", "graph", "quantity"), SCORES)
-    for row in found.rows:
-        table.add_row(row.suite, row.graph, row.quantity, *score_cells(row))
-    _wide(console, table)
+    print_scores(found.rows, console)
     _print_parts(found, console)
     _print_left_out(found, console)
     _print_budget(found, console)
     _print_decisions(found, console)
 
 
-def _wide(console: Console, table: Table) -> None:
-    """Print a table as wide as it is: what a pipe would cut off is what somebody greps for."""
-    needed = console.measure(table).maximum
-    console.print(table, width=max(needed, console.width), crop=False, overflow="ignore", soft_wrap=False)
+def print_scores(rows: Iterable[Row], console: Console) -> None:
+    """Print rows of scores."""
+    table = _Table(("suite", "graph", "quantity"), SCORES)
+    for row in rows:
+        table.add_row(row.suite, row.graph, row.quantity, *score_cells(row))
+    table.print(console)
 
 
 def _print_parts(found: Validation, console: Console) -> None:
@@ -70,10 +80,10 @@ def _print_parts(found: Validation, console: Console) -> None:
     if not parts:
         return
     console.print("\n[bold]Parts of them[/]")
-    table = _table(("runs", "suite", "graph", "quantity"), SCORES)
+    table = _Table(("runs", "suite", "graph", "quantity"), SCORES)
     for what, row in parts:
         table.add_row(what, row.suite, row.graph, row.quantity, *score_cells(row))
-    _wide(console, table)
+    table.print(console)
 
 
 def _print_left_out(found: Validation, console: Console) -> None:
@@ -99,13 +109,13 @@ def _print_budget(found: Validation, console: Console) -> None:
         return
     console.print(f"\n[bold]Error budget[/], a sample of {found.budget_runs:,} runs in whole orders")
     columns = ("runs it changes", "MAPE", "without it", "share of it", "scale that fits", "95 % interval")
-    table = _table(("suite", "graph", "quantity", "term"), columns)
+    table = _Table(("suite", "graph", "quantity", "term"), columns)
     for row in found.budget:
         interval = f"{two(row.scale_low)} to {two(row.scale_high)}" if math.isfinite(row.scale_low) else MISSING
         touched = f"{row.n_touched:,} of {row.n:,}"
         errors = (two(row.mape_pct), two(row.mape_off_pct), f"{row.share_pct:+.2f}")
         table.add_row(row.suite, row.graph, row.quantity, row.term, touched, *errors, two(row.scale), interval)
-    _wide(console, table)
+    table.print(console)
 
 
 def _print_decisions(found: Validation, console: Console) -> None:
@@ -113,12 +123,12 @@ def _print_decisions(found: Validation, console: Console) -> None:
         return
     console.print("\n[bold]Regret[/] of deploying what is predicted best, per cent of the best; repeats averaged")
     columns = ("choices", "alternatives", "mean", "p95", "worst", "random choice")
-    table = _table(("suite", "graph", "quantity", "choice"), columns)
+    table = _Table(("suite", "graph", "quantity", "choice"), columns)
     for d in found.decisions:
         values = (d.mean_regret_pct, d.p95_regret_pct, d.worst_regret_pct, d.random_regret_pct)
         cells = (f"{d.choices:,}", f"{d.alternatives:,.1f}", *map(two, values))
         table.add_row(d.suite, d.graph, d.quantity, d.choice.replace("_", " "), *cells)
-    _wide(console, table)
+    table.print(console)
     for r in found.repeats:
         console.print(
             f"{r.suite} {r.quantity}: {r.configurations} configurations were measured {r.runs} times; "

@@ -49,26 +49,6 @@ def stream_problems(document: Document, spec: ScenarioSpec, network: Network, po
     return found
 
 
-def _threshold_problems(document: Document, spec: ScenarioSpec, network: Network) -> list[Problem]:
-    """Enabled early exits without a threshold, and more exits than a set can hold."""
-    names, given, enabled = network.exit_names, spec.mapping.thresholds, spec.mapping.exits
-    found = []
-    if len(names) > MAX_EXITS:
-        message = f"takes at most {MAX_EXITS} exits, but network {network.name} has {len(names)}"
-        found.append(document.problem(("stream", "exits"), message))
-    wanted = [name for name in names[:-1] if enabled == "all" or name in enabled]
-    if given is None and wanted:
-        message = f"missing: how confident must {', '.join(wanted)} be to answer? (`eesim thresholds` finds out)"
-        found.append(document.problem(("mapping", "thresholds"), message))
-    elif isinstance(given, dict):
-        missing = [name for name in wanted if name not in given]
-        found += [
-            document.problem(("mapping", "thresholds", name), "missing: how confident must the exit be to answer?")
-            for name in missing
-        ]
-    return found
-
-
 def _level_problems(
     document: Document, spec: ScenarioSpec, network: Network, policy: Policy | None
 ) -> Iterator[Problem]:
@@ -110,6 +90,26 @@ def _level_problems(
 def _only_gives_up(policy: Policy, alternatives: Sequence[Alternative]) -> bool:
     """Whether levels change no threshold: they only say which frames are given up."""
     return policy.adaptive is not None and bool(policy.adaptive.give_up_after) and not alternatives
+
+
+def _threshold_problems(document: Document, spec: ScenarioSpec, network: Network) -> list[Problem]:
+    """Enabled early exits without a threshold, and more exits than a set can hold."""
+    names, given, enabled = network.exit_names, spec.mapping.thresholds, spec.mapping.exits
+    found = []
+    if len(names) > MAX_EXITS:
+        message = f"takes at most {MAX_EXITS} exits, but network {network.name} has {len(names)}"
+        found.append(document.problem(("stream", "exits"), message))
+    wanted = [name for name in names[:-1] if enabled == "all" or name in enabled]
+    if given is None and wanted:
+        message = f"missing: how confident must {', '.join(wanted)} be to answer? (`eesim thresholds` finds out)"
+        found.append(document.problem(("mapping", "thresholds"), message))
+    elif isinstance(given, dict):
+        missing = [name for name in wanted if name not in given]
+        found += [
+            document.problem(("mapping", "thresholds", name), "missing: how confident must the exit be to answer?")
+            for name in missing
+        ]
+    return found
 
 
 def unprofiled(
@@ -179,8 +179,6 @@ def notes_of(
         notes.append(f"estimated, not measured at this clock: {', '.join(scaled)}")
     if profile.clocks is not None and profile.clocks.origin.kind == "assumed":
         notes.append("the profile's clocks are assumed: its source does not state them")
-    if spec.mapping.thresholds is not None and not isinstance(spec.stream.exits, ExitConfidences):
-        notes.append(f"mapping.thresholds has no effect: stream.exits is of kind {spec.stream.exits.kind}")
     silent = sorted(spec.physics.model_fields_set & RUNTIME_TERMS)
     if silent and not measured_runtime(board, network, profile, policy):
         named = ", ".join(f"physics.{name}" for name in silent)
@@ -188,6 +186,8 @@ def notes_of(
             f"{named}: no effect; these terms are of measured runtimes (policy coup-switch or coup-pipeline, a network "
             "without early exits, a profile taken layer by layer)"
         )
+    if spec.mapping.thresholds is not None and not isinstance(spec.stream.exits, ExitConfidences):
+        notes.append(f"mapping.thresholds has no effect: stream.exits is of kind {spec.stream.exits.kind}")
     static = len(set(zip(mapping.pes, mapping.segment_opp_hz, strict=True))) == len(set(mapping.pes))
     if not spec.physics.dvfs_delay and static:
         notes.append("physics.dvfs_delay has no effect: no PE changes its operating point")

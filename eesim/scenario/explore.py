@@ -10,7 +10,7 @@ from eesim.mapping.policy import Count, PolicyReference, PositiveCount
 from eesim.oneof import OneOf
 from eesim.scenario.requirements import Requirements
 from eesim.spec import Spec
-from eesim.units import FrequencyHz
+from eesim.units import Bytes, FrequencyHz
 
 ObjectiveName = Literal[
     "mean_latency",
@@ -29,7 +29,7 @@ ObjectiveName = Literal[
     "accuracy",
     "ga_py",
 ]
-AlgorithmName = Literal["auto", "exhaustive", "branch-and-bound", "ga", "nsga2", "random"]
+AlgorithmName = Literal["auto", "exhaustive", "branch-and-bound", "dp", "ga", "nsga2", "random"]
 Pes = Annotated[tuple[str, ...], Field(min_length=1)]
 Clocks = Annotated[Literal["all"] | Annotated[tuple[FrequencyHz, ...], Field(min_length=1)], OneOf()]
 Confidences = Annotated[tuple[float, ...], Field(min_length=1)]
@@ -39,9 +39,10 @@ Together = Annotated[dict[str, str], Field(min_length=1)]
 class ExploreSpec(Spec):
     """A design space and what is wanted of it.
 
-    ``segments``: PEs that every segment may take, or per segment. ``opp``: clocks per PE. ``exits``: exits that may
-    be switched off. ``thresholds``: confidences at which early exits may answer, for all or per exit. ``forbid``:
-    combinations (segment to PE) that must not occur; ``require``: of each list entry, all must hold.
+    ``segments``: PEs that every segment may take, or per segment. ``opp``: clocks per PE, or per segment. ``exits``:
+    exits that may be switched off. ``thresholds``: confidences at which early exits may answer, for all or per exit.
+    ``forbid``: combinations (segment to PE) that must not occur; ``require``: of each list entry, all must hold.
+    ``memory``: bytes that a PE has for weights and output tensors.
     """
 
     segments: Annotated[Pes | Annotated[dict[str, Pes], Field(min_length=1)], OneOf()] | None = None
@@ -57,6 +58,7 @@ class ExploreSpec(Spec):
         ObjectiveName | Annotated[tuple[ObjectiveName, ...], Field(min_length=1, max_length=3)], OneOf()
     ] = "mean_latency"
     constraints: Requirements = Requirements()
+    memory: dict[str, Bytes] = {}
     algorithm: AlgorithmName = "auto"
     frames: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     evaluations: Annotated[int, Field(ge=1)] = 100_000

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from eesim.document import Document
 from eesim.errors import InputError, Problem
@@ -16,11 +15,11 @@ from eesim.hardware.spec import Board
 from eesim.mapping.mapping import Mapping as SegmentMapping
 from eesim.mapping.mapping import MappingSpec, resolve_mapping
 from eesim.mapping.policy import PRESETS, Policy, PolicyChange, resolve_policy
-from eesim.overrides import Override, apply_overrides, parse_overrides
+from eesim.overrides import Override, apply_overrides, parse_overrides, steps_of
 from eesim.scenario.checks import notes_of, short_traces, stream_problems, unprofiled, unroutable
 from eesim.scenario.library import find_board, find_network, shown
 from eesim.scenario.requirements import Requirements
-from eesim.scenario.spec import ScenarioSpec, StreamEntries
+from eesim.scenario.spec import ProfileChange, ScenarioSpec, StreamEntries
 from eesim.scenario.streams import (
     notes_together,
     only,
@@ -66,6 +65,8 @@ class Scenario:
         What the user should know (inputs without effect, estimates).
     document
         The scenario's document, with positions.
+    folder
+        What relative paths in the document are relative to.
     members
         Where several streams share the platform, a scenario of each alone; network, profile, mapping, policy and traces
         above are then the first one's.
@@ -86,6 +87,7 @@ class Scenario:
     files: Mapping[str, str]
     notes: tuple[str, ...]
     document: Document
+    folder: Path = Path()
     members: tuple[Scenario, ...] = ()
     names: tuple[str, ...] = ()
     number: int = 0
@@ -162,11 +164,19 @@ def located(document: Document, prefix: DataPath, check: Callable[[], T]) -> T:
         ) from None
 
 
-_SHORT_FOR: dict[DataPath, str] = {("board",): "extends", ("network",): "extends", ("policy",): "preset"}
+_SHORT_FOR: dict[DataPath, str] = {
+    ("board",): "extends",
+    ("network",): "extends",
+    ("profile",): "extends",
+    ("policy",): "preset",
+}
+
+Read: TypeAlias = Callable[[Path], Document]
+"""Reads a file; many variants of one scenario share a reader that remembers what it has read."""
 
 
 def _expand(path: DataPath, value: Any) -> dict[str, Any] | None:
-    """``board: NAME`` is short for ``{extends: NAME}``, ``policy: NAME`` for ``{preset: NAME}``."""
+    """``board: NAME`` is short for ``{extends: NAME}`` (so are network and profile), ``policy: NAME`` for a preset."""
     if len(path) == 3 and path[0] == "streams":
         path = path[2:]
     key = _SHORT_FOR.get(path)
@@ -200,19 +210,33 @@ def load(
     else:
         document, beside = load_document(source), Path(source).parent
     if isinstance(overrides, Mapping):
-        changes = [Override(_steps(key), value) for key, value in overrides.items()]
+        changes = [Override(steps_of(key), value) for key, value in overrides.items()]
     else:
         changes = parse_overrides(overrides)
     return resolve(apply_overrides(document, changes, _expand), beside)
 
 
-def _steps(key: str) -> DataPath:
-    """Split a dotted path; steps of digits are indices of lists."""
-    return tuple(int(step) if re.fullmatch("[0-9]{1,9}", step) else step for step in key.split("."))
+def apply_changes(document: Document, changes: Iterable[Override]) -> Document:
+    """Return a scenario's document with overrides applied; `InputError` if a path leads nowhere."""
+    return apply_overrides(document, changes, _expand)
 
 
-def resolve(document: Document, beside: Path) -> Scenario:
+def changed(scenario: Scenario, changes: Iterable[Override], read: Read = load_document) -> Scenario:
+    """Return a scenario with more overrides applied; `InputError` says everything that they make wrong."""
+    return resolve(apply_changes(scenario.document, changes), scenario.folder, read)
+
+
+def resolve(document: Document, beside: Path, read: Read = load_document) -> Scenario:
     """Check a scenario document and everything that it refers to.
+
+    Parameters
+    ----------
+    document
+        The scenario.
+    beside
+        What its relative paths are relative to.
+    read
+        Reads the files of board, network and profile.
 
     Raises
     ------
@@ -220,11 +244,11 @@ def resolve(document: Document, beside: Path) -> Scenario:
         If anything is wrong, with everything that is.
     """
     if isinstance(document.data, dict) and document.get(("streams",)):
-        return _resolve_streams(document, beside)
-    return _resolve_one(document, beside)
+        return _resolve_streams(document, beside, read)
+    return _resolve_one(document, beside, read)
 
 
-def _resolve_streams(document: Document, beside: Path) -> Scenario:
+def _resolve_streams(document: Document, beside: Path, read: Read) -> Scenario:
     """Check a scenario of several streams: each as if it were alone, then all together."""
     collect = Collector()
     written = document.get(("streams",))
@@ -233,7 +257,8 @@ def _resolve_streams(document: Document, beside: Path) -> Scenario:
         collect.raise_any()
     found = []
     for i, part in enumerate(stream_documents(document, _expand)):
-        found.append(collect.attempt(lambda i=i, part=part: _resolve_one(part, beside, number=i, alone=False)))  # type: ignore[misc]
+        one = partial(_resolve_one, part, beside, read, number=i, alone=False)
+        found.append(collect.attempt(one))
     requirements: Requirements | None = Requirements()
     if document.get(("requirements",)) is not None:
         requirements = collect.attempt(lambda: validate_document(Requirements, document.sub(("requirements",))))
@@ -268,24 +293,24 @@ def _resolve_streams(document: Document, beside: Path) -> Scenario:
     )
 
 
-def _resolve_one(document: Document, beside: Path, *, number: int = 0, alone: bool = True) -> Scenario:
+def _resolve_one(document: Document, beside: Path, read: Read, *, number: int = 0, alone: bool = True) -> Scenario:
     """Check a scenario of one stream; ``run.frames`` are its own only if it is ``alone``."""
     collect = Collector()
     spec = collect.attempt(lambda: validate_document(ScenarioSpec, document))
-    board_file, board_doc = _referenced(document, "board", find_board, beside, collect)
-    network_file, network_doc = _referenced(document, "network", find_network, beside, collect)
+    board_file, board_doc = _referenced(document, "board", find_board, beside, collect, read)
+    network_file, network_doc = _referenced(document, "network", find_network, beside, collect, read)
     board = collect.attempt(lambda: validate_document(Board, board_doc)) if board_doc else None
     network = collect.attempt(lambda: validate_document(Network, network_doc)) if network_doc else None
     policy = _policy(document, spec, collect)
     # A board that is wrong only in what the scenario changes still tells which PEs there are.
-    stand_in = board or (_quietly(Board, load_document(board_file)) if board_file and board_doc else None)
+    stand_in = board or (_quietly(Board, read(board_file)) if board_file and board_doc else None)
     mapping = _mapping(document, spec, stand_in, network, collect)
     if spec is None or board is None or network is None or board_file is None or network_file is None:
         collect.raise_any()
         raise AssertionError("a part is missing, but nothing is wrong")
-    name = document.get(("profile",))
+    name = spec.profile.extends if isinstance(spec.profile, ProfileChange) else spec.profile
     profile_file = beside / name if name else board_file.parent / "profiles" / f"{network.name}.yaml"
-    profile_doc = collect.attempt(lambda: _profile_document(document, profile_file, board, network))
+    profile_doc = collect.attempt(lambda: _profile_document(document, profile_file, board, network, read))
     profile = collect.attempt(lambda: _profile(profile_doc, board, network)) if profile_doc else None
     collect.problems += stream_problems(document, spec, network, policy)
     if mapping is not None:
@@ -324,6 +349,7 @@ def _resolve_one(document: Document, beside: Path, *, number: int = 0, alone: bo
         },
         notes=notes_of(spec, board, profile, mapping, network, policy, traces),
         document=document,
+        folder=beside,
         number=number,
     )
 
@@ -373,6 +399,7 @@ def _referenced(
     find: Callable[[str, Path, Problem], Path],
     beside: Path,
     collect: Collector,
+    read: Read,
 ) -> tuple[Path | None, Document | None]:
     """Return file and document of a board or network that is named, or named with changes."""
     written = document.get((key,))
@@ -383,7 +410,7 @@ def _referenced(
     file = collect.attempt(lambda: find(name, beside, document.problem(path, "")))
     if file is None:
         return None, None
-    base = collect.attempt(lambda: load_document(file))
+    base = collect.attempt(lambda: read(file))
     if base is None:
         return file, None
     if isinstance(written, dict):
@@ -391,11 +418,14 @@ def _referenced(
     return file, base
 
 
-def _profile_document(document: Document, file: Path, board: Board, network: Network) -> Document:
+def _profile_document(document: Document, file: Path, board: Board, network: Network, read: Read) -> Document:
     if not file.is_file():
         message = f"board {board.name} has no profile of network {network.name} ({file})"
         raise InputError([document.problem(("network",), message)])
-    return load_document(file)
+    base = read(file)
+    if isinstance(document.get(("profile",)), dict):
+        base = base.merged(document.sub(("profile",)).without("extends"))
+    return base
 
 
 def _profile(document: Document, board: Board, network: Network) -> Profile:

@@ -12,6 +12,7 @@ from eesim.mapping.policy import PolicyReference
 from eesim.oneof import OneOf
 from eesim.scenario.explore import ExploreSpec
 from eesim.scenario.requirements import Requirements
+from eesim.scenario.sensitivity import SensitivitySpec
 from eesim.scenario.thresholds import ThresholdsSpec
 from eesim.spec import Spec
 from eesim.workload.stream import StreamSpec
@@ -23,6 +24,14 @@ class NetworkChange(Spec):
     model_config = {"extra": "allow"}
 
     extends: str
+
+
+class ProfileChange(Spec):
+    """``{extends: PATH, ...}``: merged into the profile's document; without ``extends``, into the board's own."""
+
+    model_config = {"extra": "allow"}
+
+    extends: str | None = None
 
 
 class Physics(Spec):
@@ -71,7 +80,7 @@ class StreamEntries(Spec):
 
 
 class ScenarioSpec(Spec):
-    """A whole scenario file; ``explore`` and ``thresholds`` are read by the commands of these names alone.
+    """A whole scenario file; ``explore``, ``thresholds`` and ``sensitivity`` are for the commands of these names.
 
     With ``streams``, this is what each of them is checked against once the scenario's own keys are filled in.
     """
@@ -80,7 +89,7 @@ class ScenarioSpec(Spec):
     title: str = ""
     board: BoardReference
     network: Annotated[str | NetworkChange, OneOf()]
-    profile: str | None = None
+    profile: Annotated[str | ProfileChange | None, OneOf()] = None
     mapping: MappingSpec
     policy: PolicyReference = "cooperative"
     physics: Physics = Physics()
@@ -90,3 +99,4 @@ class ScenarioSpec(Spec):
     requirements: Requirements = Requirements()
     explore: ExploreSpec | None = None
     thresholds: ThresholdsSpec = ThresholdsSpec()
+    sensitivity: SensitivitySpec | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from eesim.document import Document, Tree
@@ -63,6 +63,39 @@ def stream_documents(document: Document, expand: Expand) -> list[Document]:
             parts["stream"] = _laid_over(shared["stream"], tree) if "stream" in shared else tree
         found.append(Document(Tree({**shared, **parts}, entry.origin(()))))
     return found
+
+
+def place_of(scenario: Mapping[str, Any], number: int, path: DataPath) -> DataPath:
+    """Return where a scenario of several streams says what stands at a path of one of them alone.
+
+    What a stream writes itself is set there (``streams.1.mapping.segments``); what it inherits, where all streams
+    inherit it from (``mapping.opp.B``). It is the way back from `stream_documents`.
+
+    Parameters
+    ----------
+    scenario
+        The whole scenario's document, as plain data.
+    number
+        Which of its streams.
+    path
+        Path in that stream's own document.
+    """
+    entry, here = scenario["streams"][number], ("streams", number)
+    head, rest = path[0], path[1:]
+    if head == "stream":
+        return (*here, *rest) if rest and entry.get(str(rest[0])) is not None else path
+    if head in _WHOLE:
+        # A profile that nobody names is the board's own one of the network.
+        named = ("profile", "network") if head == "profile" and scenario.get("profile") is None else (head,)
+        return (*here, *path) if any(entry.get(key) is not None for key in named) else path
+    if head not in _KEY_BY_KEY:
+        return path
+    own = entry.get(str(head))
+    given = own if isinstance(own, Mapping) else {"preset"} if own is not None else {}
+    inherits = head != "requirements" or (
+        rest[:1] == ("deadline",) and (scenario.get("requirements") or {}).get("deadline") is not None
+    )
+    return path if inherits and rest and rest[0] not in given else (*here, *path)
 
 
 def only(document: Document, key: str) -> Document:

@@ -105,7 +105,8 @@ def solve(linear: Linear, upper: FloatArray) -> FloatArray:
 
     result = least_squares(
         errors,
-        np.clip(linear.values / scale, 0, upper / scale),
+        # Not at 0, even where a term is: at its bound the solver can stand still.
+        np.minimum(1.0, upper / scale),
         jac=slope,
         bounds=(0, upper / scale),
         loss="soft_l1",

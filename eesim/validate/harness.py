@@ -51,7 +51,7 @@ def read_harness(plan: Plan, pipeline: Pipeline, log: IntArray) -> Readings:
 
     A slowed task costs no more energy than one that is not: what counts is its work at full speed.
     """
-    start, finish = (_times(log, kind, plan.n_nodes) for kind in (EventKind.START, EventKind.FINISH))
+    start, finish = (event_times(log, kind, plan.n_nodes) for kind in (EventKind.START, EventKind.FINISH))
     ends = _stage_ends(pipeline, finish)
     periods = (ends[TIMED] - ends[0]) / TIMED
     load = _loads(plan, start, finish, *_window(ends))
@@ -64,8 +64,8 @@ def read_harness(plan: Plan, pipeline: Pipeline, log: IntArray) -> Readings:
     )
 
 
-def _times(log: IntArray, kind: EventKind, nodes: int) -> IntArray:
-    """Instant of an event for each frame and node, (F, N)."""
+def event_times(log: IntArray, kind: EventKind, nodes: int) -> IntArray:
+    """Instant of an event for each of the harness's frames and each node, (F, N)."""
     rows = log[log[:, 1] == kind]
     out = np.zeros((FRAMES, nodes), np.int64)
     out[rows[:, 2], rows[:, 3]] = rows[:, 0]
@@ -74,7 +74,7 @@ def _times(log: IntArray, kind: EventKind, nodes: int) -> IntArray:
 
 def loads(plan: Plan, pipeline: Pipeline, log: IntArray) -> FloatArray:
     """Work of each task at full speed in the power window, per unit of its length, (N,)."""
-    start, finish = (_times(log, kind, plan.n_nodes) for kind in (EventKind.START, EventKind.FINISH))
+    start, finish = (event_times(log, kind, plan.n_nodes) for kind in (EventKind.START, EventKind.FINISH))
     return _loads(plan, start, finish, *_window(_stage_ends(pipeline, finish)))
 
 

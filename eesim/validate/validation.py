@@ -209,7 +209,7 @@ def _board(board: Board | Path | str, changes: Sequence[str]) -> tuple[Board, An
     if isinstance(board, Board):
         if changes:
             raise ValueError("changes are made to a board's file")
-        return board, board.model_dump(mode="json"), board.name
+        return board, board.model_dump(mode="json", warnings=False), board.name
     file = find_board(str(board), Path(), Problem("--board", 0, "", ""))
     document = apply_overrides(load_document(file), parse_overrides(changes))
     return validate_document(Board, document), document.data, shown(file)

@@ -18,7 +18,7 @@ class Segment(Spec):
 
     Without ``after`` it continues the backbone; with it, it belongs to a branch that starts (or goes on) there.
     ``exit`` names the classifier that it ends in. ``kernels`` is the number of runtime tasks that it consists of,
-    ``macs`` that of its multiply-accumulate operations.
+    ``macs`` that of its multiply-accumulate operations, ``weights`` the bytes of its parameters.
     """
 
     name: Name
@@ -27,6 +27,7 @@ class Segment(Spec):
     output: Bytes
     kernels: Annotated[int, Field(ge=1)] = 1
     macs: Annotated[int, Field(ge=0)] | None = None
+    weights: Bytes | None = None
 
 
 class Network(Spec):

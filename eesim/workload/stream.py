@@ -66,10 +66,10 @@ class Traces(NamedTuple):
     """(F,) exits, 0-based."""
     confident: IntArray
     """(F,) bit masks of confident exits, or empty."""
-    samples: Samples = Samples()
-    """Confidence and correctness, sample by sample."""
     alternatives: IntArray = NO_ALTERNATIVES
     """(F, A) exits under other thresholds, or empty."""
+    samples: Samples = Samples()
+    """Confidence and correctness, sample by sample."""
 
 
 class Frames(NamedTuple):
@@ -82,12 +82,12 @@ class Frames(NamedTuple):
     """(F, segments), or (0, segments) for none."""
     source: IntArray = NOTHING
     """(F,) source of each frame, 0-based; empty unless arrivals are superposed."""
+    alternatives: IntArray = NO_ALTERNATIVES
+    """(F, A) exits at the levels above level 0, or (0, 0) for none."""
     correct: IntArray = NOTHING
     """(F,) bit masks of the exits whose answer would be right, or empty."""
     sample: IntArray = NOTHING
     """(F,) row of each frame's sample in the table of confidences, or empty."""
-    alternatives: IntArray = NO_ALTERNATIVES
-    """(F, A) exits at the levels above level 0, or (0, 0) for none."""
 
 
 class _Taken(NamedTuple):
@@ -95,9 +95,9 @@ class _Taken(NamedTuple):
 
     exit: IntArray
     confident: IntArray
+    alternatives: IntArray = NO_ALTERNATIVES
     correct: IntArray = NOTHING
     sample: IntArray = NOTHING
-    alternatives: IntArray = NO_ALTERNATIVES
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +138,9 @@ class Stream:
                 taken.confident,
                 self._noise(noise_rng, len(arrival_ns)),
                 source=arrivals.sources,
+                alternatives=taken.alternatives,
                 correct=taken.correct,
                 sample=taken.sample,
-                alternatives=taken.alternatives,
             )
 
     def _exits(self, rng: np.random.Generator) -> Callable[[int, IntArray], _Taken]:
@@ -151,21 +151,17 @@ class Stream:
 
             def from_table(_: int, arrival_ns: IntArray) -> _Taken:
                 row = rows.draw(len(arrival_ns))
-                return _Taken(found.exit[row], found.confident[row], found.correct[row], row)
+                return _Taken(found.exit[row], found.confident[row], correct=found.correct[row], sample=row)
 
             return from_table
-        rate = mean_rate(self.spec.arrivals, self.traces.arrival_ns)
-        sampler = ExitSampler(model, rng, self._exit_columns(), rate)
+        sampler = ExitSampler(model, rng, self._exit_columns(), mean_rate(self.spec.arrivals, self.traces.arrival_ns))
         confident = self.traces.confident
 
         def drawn(begin: int, arrival_ns: IntArray) -> _Taken:
             count = len(arrival_ns)
             levels = sampler.draw_levels(count, arrival_ns)
-            return _Taken(
-                np.ascontiguousarray(levels[:, 0]),
-                confident[begin : begin + count],
-                alternatives=levels[:, 1:] if levels.shape[1] > 1 else NO_ALTERNATIVES,
-            )
+            others = levels[:, 1:] if levels.shape[1] > 1 else NO_ALTERNATIVES
+            return _Taken(np.ascontiguousarray(levels[:, 0]), confident[begin : begin + count], others)
 
         return drawn
 

@@ -72,7 +72,7 @@ def read_traces(spec: StreamSpec, folder: Path, exit_names: Sequence[str], *, ne
         samples = _samples(folder / spec.exits.path, spec.exits.split, len(exit_names), problems)
     if problems:
         raise InputError(problems)
-    return Traces(arrival, exits, confident, samples, others)
+    return Traces(arrival, exits, confident, others, samples)
 
 
 def read_samples(path: Path, split: str | None, n_exits: int) -> Samples:

@@ -169,10 +169,33 @@ def test_the_evaluator_gives_the_metrics_of_a_run_in_many_worlds(world: dict[str
     check_world(world)
 
 
-def test_a_closed_loop_is_refused_or_exact() -> None:
-    scenario = camera({**BUSY, "stream.arrivals": {"kind": "closed_loop"}})
-    if not unsupported(scenario):
-        check_scenario(scenario)
+def check_any_world(world: dict[str, Document]) -> None:
+    """Whatever the world: subgraphs sent at once, noise, closed loops, segments with clocks of their own."""
+    with tempfile.TemporaryDirectory() as folder:
+        check_scenario(load(write_world(world, Path(folder))))
+
+
+@settings(max_examples=40, **COMMON)
+@given(worlds())
+def test_the_evaluator_gives_the_metrics_of_a_run_on_any_road(world: dict[str, Document]) -> None:
+    check_any_world(world)
+
+
+@pytest.mark.slow
+@settings(max_examples=1000, **COMMON)
+@given(worlds())
+def test_the_evaluator_gives_the_metrics_of_a_run_on_any_road_in_many_worlds(world: dict[str, Document]) -> None:
+    check_any_world(world)
+
+
+def test_closed_loops_and_subgraphs_take_the_general_road() -> None:
+    for changes in ({"stream.arrivals": {"kind": "closed_loop"}}, {"policy": "coup-switch"}):
+        scenario = camera({**BUSY, **changes})
+        assert unsupported(scenario)
+        found = explored(scenario, {"frames": scenario.n_frames, "seed": scenario.spec.run.seed})
+        assert_same_metrics(found, np.zeros(len(found.space.genes), np.int64), scenario)
+        counts = found.evaluator.simulated, found.evaluator.by_single_frames, found.evaluator.by_general_road
+        assert counts == (0, 0, 1)
 
 
 @pytest.fixture(scope="module")

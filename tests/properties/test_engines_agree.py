@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 
 from eesim.engine.simulate import EngineName, make_engine
 from eesim.errors import SimulationDeadlock
-from eesim.plan.lower import lower
+from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import Draws
 from eesim.scenario.load import Scenario, load
 from tests.plans import blocks
 from tests.properties.documents import Document, worlds, write_world
+from tests.properties.sections import keeping_worlds, seeds, with_sections
 
 
 def load_world(world: dict[str, Document]) -> Scenario:
@@ -24,9 +26,8 @@ def load_world(world: dict[str, Document]) -> Scenario:
         return load(write_world(world, Path(folder)))
 
 
-def history(scenario: Scenario, engine_name: EngineName, size: int) -> tuple[list[Any], str]:
+def history(scenario: Scenario, lowered: Lowered, engine_name: EngineName, size: int) -> tuple[list[Any], str]:
     """Everything that an engine tells, with the stream cut into blocks of ``size`` frames."""
-    lowered = lower(scenario)
     engine = make_engine(engine_name, lowered.plan, log=True)
     told: list[Any] = []
     stopped = ""
@@ -38,14 +39,15 @@ def history(scenario: Scenario, engine_name: EngineName, size: int) -> tuple[lis
             empty = np.zeros(0, np.int64)
             engine.feed(Draws(empty, empty, np.zeros((0, lowered.plan.n_nodes), np.int64)), final=True)
         except SimulationDeadlock as deadlock:
-            stopped = f"{deadlock.frames_in_flight} {deadlock.blocked}"
+            stopped = str(deadlock)
     told += [engine.take_log(), engine.take_records(), *engine.counters()]
     return told, stopped
 
 
-def assert_same(scenario: Scenario, size: int) -> None:
-    reference, stopped = history(scenario, "reference", size)
-    compiled, stopped_too = history(scenario, "compiled", size)
+def assert_same(scenario: Scenario, size: int, lowered: Lowered | None = None) -> None:
+    lowered = lowered or lower(scenario)
+    reference, stopped = history(scenario, lowered, "reference", size)
+    compiled, stopped_too = history(scenario, lowered, "compiled", size)
     assert stopped == stopped_too
     assert len(reference) == len(compiled)
     for expected, got in zip(reference, compiled, strict=True):
@@ -66,3 +68,25 @@ def test_engines_agree_to_the_bit(world: dict[str, Document]) -> None:
 @given(worlds())
 def test_engines_agree_to_the_bit_on_many_worlds(world: dict[str, Document]) -> None:
     assert_same(load_world(world), 5)
+
+
+def assert_same_with_sections(world: dict[str, Document], first_seed: int, tries: int) -> None:
+    """Put ``tries`` times other sections into one world's plan."""
+    scenario = load_world(world)
+    lowered = lower(scenario)
+    for seed in range(first_seed, first_seed + tries):
+        plan = with_sections(lowered.plan, np.random.default_rng(seed))
+        assert_same(scenario, 6, dataclasses.replace(lowered, plan=plan))
+
+
+@settings(max_examples=150, **COMMON)
+@given(keeping_worlds(), seeds())
+def test_engines_agree_to_the_bit_where_there_are_sections(world: dict[str, Document], seed: int) -> None:
+    assert_same_with_sections(world, seed, 2)
+
+
+@pytest.mark.slow
+@settings(max_examples=2500, **COMMON)
+@given(keeping_worlds(), seeds())
+def test_engines_agree_to_the_bit_on_many_worlds_with_sections(world: dict[str, Document], seed: int) -> None:
+    assert_same_with_sections(world, seed, 8)

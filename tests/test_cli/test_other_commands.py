@@ -151,7 +151,7 @@ def test_overrides_can_be_checked(capsys: pytest.CaptureFixture[str], tmp_path: 
     world(tmp_path)
     done = here(capsys, "check", tmp_path / "net.yaml", "--set", "input=1 B")
     assert done.status == 2
-    assert "only scenarios take --set" in done.err
+    assert "only scenarios and studies take --set" in done.err
 
 
 @pytest.mark.parametrize("text", ["", "- 1\n", "a: [\n", "\x00"])

@@ -11,10 +11,10 @@ import pytest
 from eesim.engine import invariants
 from eesim.engine.frames import Frame, read_nodes
 from eesim.engine.reference import ReferenceEngine
-from eesim.engine.servers import Mode, Resource, Server
+from eesim.engine.servers import Mode, Resource, Section, Server
 from eesim.errors import InvariantViolation
 from eesim.plan.plan import FULL_SPEED, UNBOUNDED
-from tests.plans import draws, run, single_server
+from tests.plans import Step, build, draws, run, single_server
 
 
 def test_a_run_that_breaks_a_law_is_caught() -> None:
@@ -48,7 +48,7 @@ def settled(*modes: Mode, group: int = -1, waiting: Sequence[int] = ()) -> Calla
         task = frame_with().tasks[0]
         task.key = (0, key)
         resources[number].add(task)
-    return partial(invariants.check_settled, resources, lambda _: True)
+    return partial(invariants.check_settled, resources)
 
 
 def frame_with(**state: Any) -> Frame:
@@ -58,6 +58,28 @@ def frame_with(**state: Any) -> Frame:
     for name, value in state.items():
         setattr(frame, name, value)
     return frame
+
+
+def section_with(places: int, *inside: int) -> Section:
+    """A section that these frames are in; a frame that is named twice is in it twice."""
+    frames = {number: Frame(number, 0, 0, 0, None, None) for number in inside}
+    section = Section(0, places)
+    section.inside = [frames[number] for number in inside]
+    return section
+
+
+def held_by(section: Section, *, group: int = -1) -> Callable[[], None]:
+    """Check a resource that idles although a task that enters ``section`` waits for it, and its group, if any."""
+    plan = build([Step(0, 10, exit=0, enter=0, leave=0)], section_places=[1])
+    frame = Frame(0, 0, 0, 0, None, None)
+    frame.enter(read_nodes(plan), range(1))
+    resources = [Resource(number, (Server(number, number),), UNBOUNDED, group, 0, 0) for number in range(2)]
+    resources[0].add(frame.tasks[0])
+    younger = frame_with().tasks[0]
+    younger.key = (1, 0)
+    if group >= 0:
+        resources[1].add(younger)
+    return partial(invariants.check_settled, resources, [section])
 
 
 FULL, HALF = FULL_SPEED, FULL_SPEED // 2
@@ -72,6 +94,10 @@ IDLE, SERVING, BLOCKED = Mode.IDLE, Mode.SERVING, Mode.BLOCKED
         settled(SERVING, waiting=[0]),
         settled(BLOCKED, waiting=[0]),
         settled(IDLE, SERVING, group=0, waiting=[0]),
+        held_by(section_with(1, 7)),
+        held_by(section_with(1, 7), group=0),
+        partial(invariants.check_inside, section_with(2, 7, 8)),
+        partial(invariants.check_all_given_back, [section_with(1)]),
     ],
 )
 def test_laws_that_are_kept(check: Callable[[], None]) -> None:
@@ -88,6 +114,12 @@ def test_laws_that_are_kept(check: Callable[[], None]) -> None:
         settled(SERVING, SERVING, group=0),
         settled(IDLE, IDLE, group=0, waiting=[1, 0]),
         settled(SERVING, IDLE, IDLE, waiting=[2]),
+        held_by(section_with(1)),
+        held_by(section_with(2, 7), group=0),
+        partial(invariants.check_inside, section_with(1, 7, 8)),
+        partial(invariants.check_inside, section_with(2, 7, 7)),
+        partial(invariants.check_give_back, section_with(1), frame_with()),
+        partial(invariants.check_all_given_back, [section_with(1), section_with(2, 7)]),
         partial(invariants.check_time, 5, 4),
         partial(invariants.check_answer, frame_with(), 0, 1),
         partial(invariants.check_answer, frame_with(answer=0), 0, 0),

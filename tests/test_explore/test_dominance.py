@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from eesim.base import FloatArray, IntArray
-from eesim.explore.dominance import crowding_distance, nondominated_ranks
+from eesim.explore.dominance import best_spread, crowding_distance, nondominated_ranks
 from eesim.explore.front import hypervolume, nondominated, sorted_front
 from tests.test_explore.toys import dominates
 
@@ -122,6 +122,21 @@ def test_the_front_of_a_large_set(n_objectives: int) -> None:
     for i, value in enumerate(values):
         better = ((values <= value).all(axis=1) & (values < value).any(axis=1)).any()
         assert (i in front) == (not better and not (values[:i] == value).all(axis=1).any())
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 999), n=st.integers(0, 40), n_objectives=st.integers(1, 3), places=st.integers(1, 30))
+def test_survivors_are_the_best_by_rank_then_the_least_crowded(
+    seed: int, n: int, n_objectives: int, places: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    objectives, violation = rng.integers(0, 5, (25, n_objectives)).astype(float), rng.integers(0, 3, 25) / 2
+    rows, out = np.sort(rng.integers(0, 25, n)), np.empty(n, np.int64)
+    kept = best_spread(rows, objectives, violation, places, out)
+    distinct = np.unique(rows)
+    ranks = nondominated_ranks(objectives[distinct], violation[distinct])
+    order = np.lexsort((-crowding_distance(objectives[distinct], ranks), ranks))
+    assert out[:kept].tolist() == distinct[order][:places].tolist()
 
 
 # -- hypervolume --------------------------------------------------------------------------------------------

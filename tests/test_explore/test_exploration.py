@@ -76,14 +76,14 @@ def test_every_algorithm_finds_the_best_when_the_budget_is_the_space(algorithm: 
 )
 def test_auto_chooses_what_can_prove_most_and_says_why(explore_: dict[str, Any], wanted: str) -> None:
     found = camera_space(FAR_APART, {**ISSUE, **explore_})
-    name, why = choose(found.spec, found.space, None)
+    name, why = choose(found.spec, found.evaluator, None)
     assert name == wanted
     assert why
 
 
 def test_the_option_comes_before_the_scenario() -> None:
     found = camera_space(FAR_APART, {**ISSUE, "algorithm": "ga"})
-    assert choose(found.spec, found.space, "random") == ("random", "asked for")
+    assert choose(found.spec, found.evaluator, "random") == ("random", "asked for")
 
 
 @pytest.mark.parametrize(

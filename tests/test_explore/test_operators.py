@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eesim.base import IntArray
 from eesim.explore.breeding import Breeder, Variation
-from eesim.explore.operators import cross_at_one_point, cross_uniformly, mutate_genes, tournament_winners
+from eesim.explore.operators import cross_at_one_point, cross_uniformly, mutate_genes, runs_set, tournament_winners
 
 SIZES = st.lists(st.integers(1, 5), min_size=1, max_size=6)
 
@@ -27,22 +27,23 @@ def population(n_alleles: IntArray, rng: np.random.Generator, size: int = 7) -> 
 @given(seed=st.integers(0, 99), contestants=st.integers(1, 4))
 def test_the_best_contestant_wins(seed: int, contestants: int) -> None:
     rng = np.random.default_rng(seed)
-    standing, n = rng.permutation(12), 30
+    n = 30
     begin = rng.integers(0, 12, n)
     size = rng.integers(1, 13 - begin)
-    draws, winners = rng.random((n, contestants)), np.empty(n, np.int64)
-    tournament_winners(standing, begin, size, draws, winners)
-    for i in range(n):
-        entered = begin[i] + np.floor(draws[i] * size[i]).astype(int)
-        assert winners[i] == entered[standing[entered].argmin()]
-        assert begin[i] <= winners[i] < begin[i] + size[i]
+    draws, winners = rng.random((2 * n, contestants)), np.empty(2 * n, np.int64)
+    tournament_winners(begin, size, draws, winners)
+    for i in range(2 * n):
+        group = i % n
+        entered = begin[group] + np.floor(draws[i] * size[group]).astype(int)
+        assert winners[i] == entered.min()
+        assert begin[group] <= winners[i] < begin[group] + size[group]
 
 
 def test_extreme_draws_stay_within_the_group() -> None:
     draws = np.array([[0.0], [np.nextafter(1.0, 0.0)]])
     for size in range(1, 1000):
         winners = np.empty(2, np.int64)
-        tournament_winners(np.arange(1005), np.full(2, 5), np.full(2, size), draws, winners)
+        tournament_winners(np.full(2, 5), np.full(2, size), draws, winners)
         assert winners.tolist() == [5, 4 + size]
 
 
@@ -136,14 +137,40 @@ def test_a_gene_is_mutated_once_per_child_on_average() -> None:
     assert abs((children > 0).sum(axis=1).mean() - 1) < 4 * np.sqrt(1 / 5000)
 
 
+def test_runs_of_genes_get_one_allele() -> None:
+    n_alleles, n = np.array([3] * 10 + [2] * 5), 3000
+    before = population(n_alleles, np.random.default_rng(6), n)
+    after, draws = before.copy(), np.random.default_rng(7).random((n, 5))
+    runs_set(after, n_alleles, 0.4, draws)
+    untouched = draws[:, 0] >= 0.4
+    assert np.array_equal(after[untouched], before[untouched])
+    assert ((after >= 0) & (after < n_alleles)).all()
+    extended = 0
+    for old, new, draw in zip(before[~untouched], after[~untouched], draws[~untouched], strict=True):
+        changed = np.flatnonzero(old != new)
+        assert len(set(new[changed].tolist())) <= 1
+        if len(changed):
+            first, last = changed[0], changed[-1]
+            run = new[first : last + 1]
+            # Inside a run only genes without the allele keep theirs.
+            assert all(gene == run[0] or run[0] >= n_alleles[first + k] for k, gene in enumerate(run))
+            extended += draw[3] < 0.5 and int(draw[1] * 15) > 0
+    assert extended > 100
+
+
 def test_a_step_aside_changes_one_gene() -> None:
     n_alleles = np.array([1, 2, 1, 4])
     genomes = population(n_alleles, np.random.default_rng(3), 500)
-    aside = Breeder(n_alleles, Variation(), np.random.default_rng(4)).step_aside(genomes)
-    assert ((aside != genomes).sum(axis=1) == 1).all()
-    assert ((aside >= 0) & (aside < n_alleles)).all()
-    still = np.zeros((3, 2), np.int64)
-    assert np.array_equal(Breeder(np.ones(2, np.int64), Variation(), np.random.default_rng(4)).step_aside(still), still)
+    before, which = genomes.copy(), np.arange(0, 500, 3)
+    aside = Breeder(n_alleles, Variation(), np.random.default_rng(4)).step_aside(genomes, which)
+    assert np.array_equal(aside, genomes[which])
+    changed = (genomes != before).sum(axis=1)
+    assert (changed[which] == 1).all()
+    assert changed.sum() == len(which)
+    assert ((genomes >= 0) & (genomes < n_alleles)).all()
+    assert set(genomes[which][changed[which] > 0, 3].tolist()) == {0, 1, 2, 3}
+    still = Breeder(np.ones(2, np.int64), Variation(), np.random.default_rng(4))
+    assert np.array_equal(still.step_aside(np.zeros((3, 2), np.int64), np.arange(3)), np.zeros((3, 2), np.int64))
 
 
 @pytest.mark.parametrize(

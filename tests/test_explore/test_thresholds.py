@@ -157,5 +157,9 @@ def test_first_confident_takes_the_general_road_and_says_so(path: Path) -> None:
     exits = {"kind": "confidences", "path": str(path)}
     changes = {"stream.exits": exits, "mapping.thresholds": 0.7, "explore": {"thresholds": [0.5, 0.9]},
                "policy": {"preset": "cooperative", "exit_order": "first_confident"}}  # fmt: skip
-    with pytest.raises(InputError, match="first_confident reads the set of confident exits"):
-        eesim.explore(camera({**FAR_APART, **changes}))
+    found = eesim.explore(camera({**FAR_APART, "run.frames": 200, **changes}), confirm=False)
+    assert found.evaluator.by_general_road == found.search.evaluations == found.space.size
+    assert "first_confident reads the set of confident exits" in found.evaluator.general_reasons[0]
+    for genome, objective in zip(found.found.genomes, found.found.objectives, strict=True):
+        scenario = found.space.scenario_of(genome)
+        assert objective[0] == eesim.run(scenario, replications=1, seed=1).value("latency_ms.mean")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 
+from eesim.plan.check import check_sections
 from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import FULL_SPEED, PURE_DELAY, NodeKind, Plan
 from eesim.scenario.load import Scenario, load
@@ -59,11 +60,10 @@ def assert_form(plan: Plan) -> None:
         "level_last": (g, plan.n_levels + 1),
         **dict.fromkeys(("level_up", "level_down"), (g, plan.n_levels)),
         "section_places": (len(plan.section_places),),
-        **dict.fromkeys(("node_enter", "node_leave"), (n if len(plan.section_places) else 0,)),
         "speed_ppm": (1 << np.count_nonzero(plan.resource_bit), r),
     }  # fmt: skip
     for name, array in found.items():
-        expected = shapes.get(name) or ((n,) if name.startswith("node_") else (r,))
+        expected = shapes[name] if name in shapes else (n,) if name.startswith("node_") else (r,)
         assert array.shape == expected, name
 
 
@@ -90,6 +90,7 @@ def assert_graph(plan: Plan) -> None:
     # Work before an exit is needed as early as what follows it.
     assert all(plan.node_need[node] <= plan.node_need[after] for node, after in pairs)
     assert sorted(plan.node_rank) == list(range(plan.n_nodes))
+    check_sections(plan)
 
 
 def assert_numbers(lowered: Lowered) -> None:

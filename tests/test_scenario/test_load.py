@@ -10,8 +10,9 @@ import pytest
 
 import eesim
 from eesim.errors import InputError
+from eesim.overrides import Override
 from eesim.scenario.library import known_networks
-from eesim.scenario.load import DEFAULT_FRAMES
+from eesim.scenario.load import DEFAULT_FRAMES, changed, load
 from tests.scenarios import (
     CAMERA,
     COUNTS,
@@ -356,3 +357,47 @@ def test_sections_of_the_wrong_make_are_problems_and_not_crashes(tmp_path: Path,
     # Sections that have defaults may be empty.
     assert set(SECTIONS) - set(refused) <= ({"physics", "run", "requirements", "policy"} if value == {} else set())
     assert {"board", "network", "mapping", "stream"} <= set(refused)
+
+
+# -- changes of profiles and of items of lists ---------------------------------------------------------------
+
+
+def test_a_profile_can_be_changed() -> None:
+    scenario = camera(["profile.times.b1.B=8.17 ms"])
+    assert scenario.profile.times["b1"] == {"B": 8_170_000, "L": 12_030_000, "G": 8_570_000}
+    assert scenario.documents["profile"]["times"]["b1"]["B"] == "8.17 ms"
+
+
+def test_a_named_profile_can_be_changed(tmp_path: Path) -> None:
+    path = world(tmp_path, profile={"extends": "slow.yaml", "times": {"b1": {"B": "3 ms"}}})
+    profile = json.loads((tmp_path / "board" / "profiles" / "net.yaml").read_text())
+    (tmp_path / "slow.yaml").write_text(json.dumps(profile | {"times": everywhere(BOARD, {"b1": 9, "e1": 9, "b2": 9})}))
+    scenario = load(path)
+    assert scenario.profile.time_ns(scenario.board, "b1", "B", 1000 * MHZ) == 3 * MS
+    assert scenario.profile.time_ns(scenario.board, "e1", "B", 1000 * MHZ) == 9 * MS
+
+
+def test_typos_in_a_changed_profile_are_found() -> None:
+    with pytest.raises(InputError, match=r"profile\.tims: unknown key \(did you mean times\?\)"):
+        camera(["profile.tims.b1.B=8 ms"])
+    with pytest.raises(InputError, match=r"profile\.times\.b1\.B: needs a unit"):
+        camera(["profile.times.b1.B=8"])
+
+
+def test_items_of_the_board_s_lists_can_be_set() -> None:
+    scenario = camera(["board.pes.B.opps.table.7.active_power=2 W", "network.segments.0.output=1 kB"])
+    table = scenario.board.pes["B"].opps.table
+    assert (table[7].active_power, table[7].frequency, len(table)) == (2_000_000, 1_800_000_000, 8)
+    assert scenario.network.segments[0].output == 1000
+
+
+@pytest.mark.parametrize("index", ["8", "-1", "x"])
+def test_items_that_are_not_there_cannot_be_set(index: str) -> None:
+    with pytest.raises(InputError, match=r"board\.pes\.B\.opps\.table"):
+        camera([f"board.pes.B.opps.table.{index}.active_power=2 W"])
+
+
+def test_changes_are_relative_to_the_scenario_s_folder(tmp_path: Path) -> None:
+    scenario = load(world(tmp_path))
+    again = changed(scenario, [Override(("run", "frames"), 7)])
+    assert (again.n_frames, again.folder) == (7, tmp_path)

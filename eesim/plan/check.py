@@ -1,0 +1,57 @@
+"""What the sections of a plan must be like for the engines to keep them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eesim.plan.plan import PURE_DELAY, UNBOUNDED, Cancellation, Plan, WhenFull
+
+
+def check_sections(plan: Plan) -> None:
+    """Hold that every frame that enters a section of ``plan`` can leave it (see `Plan`).
+
+    Raises
+    ------
+    ValueError
+        Names everything that is wrong.
+    """
+    if not len(plan.section_places) and max(plan.node_enter.max(), plan.node_leave.max()) < 0:
+        return
+    wrong = [f"section {z} has {places} places" for z, places in enumerate(plan.section_places) if places < 1]
+    if plan.stage_full != WhenFull.BLOCK and (plan.stage_capacity != UNBOUNDED).any():
+        wrong.append("stage queues that drop cannot be combined with sections")
+    known = range(-1, len(plan.section_places))
+    for name, column in (("node_enter", plan.node_enter), ("node_leave", plan.node_leave)):
+        wrong += [f"{name} of node {n} is {z}" for n, z in enumerate(column.tolist()) if z not in known]
+    for g in range(plan.n_streams):
+        wrong += _wrong_in_stream(plan, g)
+    wrong += [f"section {z} has no enter node" for z in known[1:] if z not in plan.node_enter]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+
+
+def _wrong_in_stream(plan: Plan, g: int) -> list[str]:
+    """Say what is wrong with the sections of stream ``g``."""
+    nodes = np.arange(plan.stream_node[g], plan.stream_node[g + 1])
+    used = sorted({*plan.node_enter[nodes].tolist(), *plan.node_leave[nodes].tolist()} - {-1})
+    wrong = []
+    if used and plan.cancellation[g] != Cancellation.NONE:
+        wrong.append(f"stream {g} has sections and cancels")
+    for z in used:
+        enter, leave = (nodes[column[nodes] == z].tolist() for column in (plan.node_enter, plan.node_leave))
+        if len(enter) != 1 or len(leave) != 1:
+            wrong.append(f"section {z} has enter nodes {enter} and leave nodes {leave} in stream {g}")
+        elif leave[0] not in _from(plan, enter[0]):
+            wrong.append(f"section {z}: leave node {leave[0]} does not follow enter node {enter[0]}")
+        wrong += [f"section {z}: enter node {n} is a pure delay" for n in enter if plan.node_resource[n] == PURE_DELAY]
+    return wrong
+
+
+def _from(plan: Plan, node: int) -> set[int]:
+    """Nodes that ``node`` leads to, itself included."""
+    found, ahead = {node}, [node]
+    for at in ahead:
+        new = set(plan.succ[plan.succ_ptr[at] : plan.succ_ptr[at + 1]].tolist()) - found
+        found |= new
+        ahead += sorted(new)
+    return found

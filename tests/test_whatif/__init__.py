@@ -1,0 +1,1 @@
+"""Comparisons, sensitivities, plausible boards."""
