@@ -67,7 +67,12 @@ def _level_problems(
     if policy is None:
         return
     levels = 0 if policy.adaptive is None else len(policy.adaptive.above)
-    if policy.adaptive is not None and not isinstance(exits, ExitCounts | ExitShares | ExitTrace):
+    if policy.adaptive is not None and isinstance(exits, ExitConfidences):
+        # Thresholds of the mapping hold at every level.
+        if not policy.adaptive.give_up_after:
+            message = "confidences have no alternatives: with them, levels can only give frames up (give_up_after)"
+            yield document.problem(("policy", "adaptive"), message)
+    elif policy.adaptive is not None and not isinstance(exits, ExitCounts | ExitShares | ExitTrace):
         message = "adaptive needs exits that depend on thresholds: counts, shares or a trace, with alternatives"
         yield document.problem(("stream", "exits", "kind"), message, "counts")
     elif policy.adaptive is not None and len(alternatives) != levels and not _only_gives_up(policy, alternatives):

@@ -140,3 +140,21 @@ def test_files_of_every_stream_are_in_the_provenance() -> None:
 def test_thresholds_are_searched_for_one_stream() -> None:
     with pytest.raises(InputError, match="3 streams share the platform: search the thresholds of each alone"):
         eesim.thresholds(three())
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_answers_are_judged_one_by_one_where_hard_frames_are_given_up(engine: EngineName) -> None:
+    """The rate is far above what the system can do; who is dropped is not an answer, right or wrong."""
+    adaptive = {"above": [3], "give_up_after": ["exit2"]}
+    scenario = three({"streams.1.policy": {"adaptive": adaptive}, "streams.1.arrivals.rate": "12 kHz"})
+    result = eesim.run(scenario, engine=engine)
+    frames = result.frames().sort_values("frame")
+    own = frames[frames["stream"] == "hasty"]
+    answered = (own["status"] == "answered").to_numpy()
+    assert 0 < (~answered).sum() < len(own)
+    assert set(own["level"]) == {0, 1}
+    samples, rows = read_samples(TABLE, "test", 3), replayed(scenario, 1)
+    good = samples.correct[rows[answered], own["exit"].to_numpy()[answered].astype(int) - 1]
+    assert result.value("stream.hasty.accuracy") == pytest.approx(good.mean(), abs=1e-12)
+    with pytest.raises(InputError, match=r"adaptive: confidences have no alternatives"):
+        three({"streams.1.policy": {"adaptive": {"above": [3]}}})
