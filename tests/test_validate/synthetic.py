@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,8 @@ PIPELINE: dict[str, Any] = {
     },
     "copies_slowed": {"B": {"value": 0.25}},
     "warm_up": 1.5,
+    "base_power": "3 W",
+    "active_power": {pe: [f"{mw} mW" for mw in row] for pe, row in ACTIVE_MW.items()},
     "copy_power": {"B": {"value": 0.5}},
 }
 
@@ -117,7 +120,7 @@ def board_data() -> dict[str, Any]:
         "pes": {"B": _pe("B", None), "L": _pe("L", None), "G": _pe("G", "B"), "N": _pe("N", "B")},
         "contention": {"origin": ASSUMED},
         "transfers": {"charge": "sender", "charge_origin": ASSUMED},
-        "runtimes": {"switch": SWITCH, "pipeline": PIPELINE},
+        "runtimes": {"switch": deepcopy(SWITCH), "pipeline": deepcopy(PIPELINE)},
     }
 
 

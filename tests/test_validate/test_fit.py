@@ -193,22 +193,27 @@ def test_known_powers_are_recovered(tmp_path: Path) -> None:
     data = synthetic.board_data()
     fixed, switching = 50.0, {"B": 900.0, "L": 500.0, "G": 1500.0}
     for pe, k in switching.items():
+        powers = []
         for row in data["pes"][pe]["opps"]["table"]:
             ghz, volt = float(row["frequency"].split()[0]) / 1e3, float(row["voltage"].split()[0]) / 1e3
-            row["active_power"] = f"{fixed + k * ghz * volt**2:.3f} mW"
+            powers.append(f"{fixed + k * ghz * volt**2:.3f} mW")
+        data["runtimes"]["pipeline"]["active_power"][pe] = powers
     truth = Board.model_validate(data)
     full_folder(tmp_path, truth)
     runs = [run for run in read_runs(tmp_path) if run.suite == "pipeline"]
-    start = truth.model_copy(update={"base_power": truth.base_power.model_copy(update={"value": 1})})
+    assert truth.runtimes.pipeline is not None
+    blank = truth.runtimes.pipeline.model_copy(update={"base_power": 1})
+    start = truth.model_copy(update={"runtimes": truth.runtimes.model_copy(update={"pipeline": blank})})
     fitted, found = fit_power(tmp_path, start, runs, seed=1)
+    assert fitted.runtimes.pipeline is not None
     values = {parameter.name: value for parameter, value, *_ in found}
     assert values["power.base_power"] == pytest.approx(3000, rel=0.01)
     assert values["power.active_fixed"] == pytest.approx(fixed, abs=10)
     for pe, k in switching.items():
         assert values[f"power.{pe}.per_GHz_V2"] == pytest.approx(k, rel=0.03), pe
     for pe in ("B", "L", "G"):
-        for was, now in zip(truth.pes[pe].opps.table, fitted.pes[pe].opps.table, strict=True):
-            assert now.active_power == pytest.approx(was.active_power, rel=0.03)
+        now, was = fitted.runtimes.pipeline.active_power[pe], truth.runtimes.pipeline.active_power[pe]
+        assert now == pytest.approx(was, rel=0.03)
     assert all(low <= value * 1.0001 and value <= high * 1.0001 for _, value, low, high in found if value > 1)
 
 
@@ -230,22 +235,25 @@ def test_a_calibrated_board_is_read_back() -> None:
     assert switch is not None
     assert switch.origin.note == "again"
     assert switch.pes["L"].cold.low == pytest.approx(0.5 * 1.25 * 0.9, rel=1e-3)
-    assert [opp.active_power for opp in again.pes["B"].opps.table] == [400_000, 1_600_000]
-    assert again.base_power.origin.kind == "fitted"
+    pipeline = again.runtimes.pipeline
+    assert pipeline is not None
+    assert pipeline.active_power["B"] == (400_000, 1_600_000)
+    assert pipeline.base_power == 3_000_000
 
 
 def test_laws_find_the_cycles_again(tmp_path: Path) -> None:
     synthetic.write_tables(tmp_path)
     table = read_layer_times(tmp_path)
     laws = fit_laws(table, "toy", "lw", board())
-    assert set(laws) == {"layer0", "layer1", "layer2"}
+    assert set(laws) == {"input", "layer0", "layer1", "layer2"}
     middle = laws["layer1"]
     assert middle["B"].cycles == pytest.approx(20e6, rel=1e-6)
     assert middle["L"].cycles == pytest.approx(40e6, rel=1e-6)
     assert middle["B"].fixed_ms == pytest.approx(0, abs=1e-6)
-    # The image is read before the first layer; on G that goes with the host.
-    assert laws["layer0"]["B"].cycles == pytest.approx(20e6, rel=1e-6)
-    assert laws["layer0"]["G"].host_cycles == pytest.approx(10e6, rel=1e-6)
+    # Reading the image has laws of its own; on G it goes with the host.
+    assert laws["layer0"]["B"].cycles == pytest.approx(10e6, rel=1e-6)
+    assert laws["input"]["B"].cycles == pytest.approx(10e6, rel=1e-6)
+    assert laws["input"]["G"].host_cycles == pytest.approx(10e6, rel=1e-6)
     # The post-processing of 0.1 ms is in the last.
     assert laws["layer2"]["B"].fixed_ms == pytest.approx(0.1, rel=1e-6)
     assert middle["N"].fixed_ms == pytest.approx(9)
