@@ -51,6 +51,11 @@ def cameras(overrides: Mapping[str, Any] | Iterable[str] = ()) -> Scenario:
     return load(CAMERAS, overrides)
 
 
+def digits(overrides: Mapping[str, Any] | Iterable[str] = ()) -> Scenario:
+    """Return the shipped scenario whose exits follow from confidences and thresholds, with changes."""
+    return load(scenario_folder() / "digits_psoc6.yaml", overrides)
+
+
 def pe_data(mhz: Sequence[int] = (1000,), **changes: Any) -> dict[str, Any]:
     """Return a processing element with these clocks; 1 mW of active power per MHz, nothing when idle."""
     table = [{"frequency": f"{clock} MHz", "active_power": f"{clock} mW"} for clock in mhz]

@@ -100,10 +100,10 @@ class Scenario:
     @property
     def stream(self) -> Stream:
         """The stream, ready to be drawn; the first one, if there are several."""
-        return Stream(self.spec.stream, self.traces, len(self.network.segments), self.number, self._decisions)
+        return Stream(self.spec.stream, self.traces, len(self.network.segments), self.number, self.decisions)
 
     @cached_property
-    def _decisions(self) -> Decisions:
+    def decisions(self) -> Decisions:
         """What the mapping's thresholds make of the samples, where the stream has any."""
         if not isinstance(self.spec.stream.exits, ExitConfidences):
             return Decisions()

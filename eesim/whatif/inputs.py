@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +26,8 @@ OF_EACH_STREAM = frozenset({"network", "profile", "mapping", "stream", "policy"}
 """Sections that each of several streams has by itself; of requirements there are both kinds."""
 
 SECTIONS = ("board", "network", "profile", "mapping", "stream", "physics", "policy", "requirements")
+
+THRESHOLDS: DataPath = ("mapping", "thresholds")
 
 FILES = ("board", "network", "profile")
 """Sections that are files; the others stand in the scenario."""
@@ -96,6 +99,9 @@ def _section(scenario: Scenario, name: str) -> Iterator[Leaf]:
         return _walk(getattr(scenario, name), scenario.documents[name], (name,))
     written = scenario.documents["scenario"].get(name)
     if name == "mapping":
+        limits = _written_thresholds(scenario)
+        if limits is not None and not isinstance(limits, Mapping):
+            written = {**written, "thresholds": dict.fromkeys(scenario.network.exit_names, limits)}
         # Shown as it resolves: lists and tables of segments are order strings then.
         return (leaf._replace(written=leaf.value) for leaf in _walk(_mapping(scenario), written, (name,)))
     return _walk(scenario.policy if name == "policy" else getattr(scenario.spec, name), written, (name,))
@@ -103,6 +109,9 @@ def _section(scenario: Scenario, name: str) -> Iterator[Leaf]:
 
 def place(scenario: Scenario, number: int, path: DataPath) -> DataPath:
     """Where ``--set`` finds what stands at a path of one stream alone; the same path, if there is one stream."""
+    if path[:2] == THRESHOLDS and not isinstance(_written_thresholds(scenario.streams[number]), Mapping | None):
+        # One number is short for all exits.
+        path = THRESHOLDS
     return place_of(scenario.documents["scenario"], number, path) if scenario.members else path
 
 
@@ -117,15 +126,31 @@ def _of_stream(scenario: Scenario, number: int, member: Scenario) -> Iterator[Le
         yield Leaf((*here, name), digest, f"sha256 {digest[:12]}", is_written=False)
 
 
+def _written_thresholds(scenario: Scenario) -> Any:
+    return (scenario.documents["scenario"].get("mapping") or {}).get("thresholds")
+
+
 def _mapping(scenario: Scenario) -> dict[str, Any]:
-    """Return a mapping resolved: order, clock of every PE, clocks of segments that differ from their PE's, exits."""
+    """Return a mapping resolved: order, clock of every PE, clocks of segments that differ from their PE's, exits.
+
+    And thresholds; exits without one are never confident.
+    """
     mapping, names = scenario.mapping, scenario.network.segment_names
     clocks = {pe: format_frequency(hz) for pe, hz in mapping.pe_opp_hz.items()}
     for name, pe, hz in zip(names, mapping.pes, mapping.segment_opp_hz, strict=True):
         if hz != mapping.pe_opp_hz[pe]:
             clocks[name] = format_frequency(hz)
     exits = zip(scenario.network.exit_names, mapping.enabled_exits, strict=True)
-    return {"segments": mapping.order, "opp": clocks, "exits": " ".join(name for name, on in exits if on)}
+    return {
+        "segments": mapping.order,
+        "opp": clocks,
+        "exits": " ".join(name for name, on in exits if on),
+        "thresholds": {
+            name: limit
+            for name, limit in zip(scenario.network.exit_names, mapping.thresholds, strict=False)
+            if math.isfinite(limit)
+        },
+    }
 
 
 def _walk(value: Any, written: Any, path: DataPath) -> Iterator[Leaf]:
@@ -193,6 +218,7 @@ def simulation_key(scenario: Scenario, lowered: Lowered) -> str:
             {
                 "stream": member.spec.stream.model_dump_json(),
                 "traces": trace_digests(member),
+                "decisions": [hashlib.sha256(column.tobytes()).hexdigest() for column in member.decisions],
                 "segments": len(member.network.segments),
                 "deadline": member.spec.requirements.deadline,
             }

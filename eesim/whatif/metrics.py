@@ -9,6 +9,7 @@ from eesim.metrics.replication import QUANTILES
 from eesim.metrics.requirements import RULES
 from eesim.plan.lower import Lowered
 from eesim.scenario.load import Scenario
+from eesim.workload.exits import is_judged
 
 _UNITS = {
     "latency_ms": "ms",
@@ -100,7 +101,7 @@ def headline(scenarios: Sequence[tuple[Scenario, Lowered]]) -> list[str]:
 def _where_stated(members: Sequence[Scenario]) -> list[str]:
     """Rates of misses, drops and right answers, as far as these streams ask for them."""
     misses = any(member.spec.requirements.deadline is not None for member in members)
-    right = any(member.spec.stream.exits.accuracy is not None for member in members)
+    right = any(is_judged(member.spec.stream.exits) for member in members)
     return ["deadline_miss_rate"] * misses + ["drop_rate"] + ["accuracy"] * right
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eesim.scenario.load import Scenario
 from eesim.workload.arrivals import (
@@ -18,6 +19,7 @@ from eesim.workload.arrivals import (
     mean_rate,
 )
 from eesim.workload.bursts import Mmpp, OnOff
+from eesim.workload.confidences import ExitConfidences
 from eesim.workload.correlated import CorrelatedExits
 from eesim.workload.exits import ExitCounts, ExitShares
 from eesim.workload.scenes import RegimeExits, ScheduledExits
@@ -182,11 +184,20 @@ def _exits(a: Scenario, b: Scenario, same_instants: bool) -> Common:
         case RegimeExits(), RegimeExits():
             same = first.regimes == second.regimes and (first.in_frames or same_instants)
             return "same" if same else "same random numbers"
+        case ExitConfidences(), ExitConfidences():
+            if first.order != second.order or not _alike(a.traces.samples, b.traces.samples):
+                return "different"
+            # The same samples come in the same order; thresholds say where they leave.
+            return "same" if _alike(a.decisions, b.decisions) else "same random numbers"
         case _ if type(first) is not type(second):
             return "different"
     columns = ("exit", "confident", "alternatives")
     same = all(np.array_equal(getattr(a.traces, name), getattr(b.traces, name)) for name in columns)
     return "same" if same and getattr(first, "exit", None) == getattr(second, "exit", None) else "different"
+
+
+def _alike(first: Iterable[NDArray[Any]], second: Iterable[NDArray[Any]]) -> bool:
+    return all(map(np.array_equal, first, second))
 
 
 def _levels(model: ExitCounts | ExitShares) -> list[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from eesim.metrics.statistics import Estimate
 from eesim.whatif.compare import compare
 from eesim.whatif.comparison import Comparison, MetricDifference
 from eesim.whatif.precision import Precision, is_reached, parse_precision, replications_for
-from tests.scenarios import camera, cameras
+from tests.scenarios import camera, cameras, digits
 
 SMALL = {"run.frames": 1000, "run.replications": 4}
 RANDOM = {**SMALL, "stream.noise": {"kind": "lognormal", "cv": 0.3}, "stream.arrivals.rate": "50 Hz"}
@@ -280,3 +280,13 @@ def test_one_camera_against_two() -> None:
     (variant,) = comparison.variants
     assert not any(one.metric.startswith("stream.") for one in variant.metrics)
     assert found(comparison, "throughput_fps").significant is True
+
+
+def test_another_threshold_is_another_simulation() -> None:
+    comparison = compare(digits(SMALL), digits({**SMALL, "mapping.thresholds.exit1": 0.5}))
+    (variant,) = comparison.variants
+    assert not variant.same_simulation
+    assert found(comparison, "latency_ms.mean").significant is True
+    accuracy = found(comparison, "accuracy").paired.difference.value
+    assert accuracy is not None
+    assert accuracy < 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from eesim.evaluate import trace_digests
@@ -13,7 +15,7 @@ from eesim.plan.lower import lower
 from eesim.scenario.load import changed, load
 from eesim.whatif.inputs import Change, changes, leaves, simulation_key
 from eesim.wording import dotted
-from tests.scenarios import CAMERA, camera, cameras
+from tests.scenarios import CAMERA, camera, cameras, digits
 
 
 def between(**overrides: Any) -> list[Change]:
@@ -209,3 +211,32 @@ def test_the_key_is_of_what_is_read() -> None:
     ]:
         scenario = camera({path: value})
         assert (simulation_key(scenario, lower(scenario)) == key) is same, path
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("mapping.thresholds.exit1", 0.5, Change("mapping.thresholds.exit1", 0.9, 0.5)),
+        ("mapping.thresholds", 0.9, Change("mapping.thresholds.exit2", 0.8, 0.9)),
+    ],
+)
+def test_thresholds_are_inputs_and_are_read(path: str, value: Any, expected: Change) -> None:
+    a, b = digits(), digits({path: value})
+    assert changes(a, b) == [expected]
+    assert simulation_key(a, lower(a)) != simulation_key(b, lower(b))
+
+
+def test_one_threshold_for_all_exits_is_one_input() -> None:
+    found = [leaf for leaf in leaves(digits({"mapping.thresholds": 0.7})) if "thresholds" in leaf.path]
+    assert [(leaf.path, leaf.written, leaf.is_written) for leaf in found] == [(("mapping", "thresholds"), 0.7, True)]
+    one_by_one = digits({"mapping.thresholds": {"exit1": 0.7, "exit2": 0.7}})
+    assert changes(digits({"mapping.thresholds": 0.7}), one_by_one) == []
+
+
+def test_thresholds_that_decide_alike_are_the_same_to_a_run() -> None:
+    """Between two confidences of the table a threshold may lie anywhere."""
+    confidences = np.unique(digits().traces.samples.confidence[:, 0])
+    low, high = max(pairwise(confidences), key=lambda pair: pair[1] - pair[0])
+    a, b = (digits({"mapping.thresholds.exit1": float(low + share * (high - low))}) for share in (0.25, 0.75))
+    assert len(changes(a, b)) == 1
+    assert simulation_key(a, lower(a)) == simulation_key(b, lower(b))

@@ -9,7 +9,7 @@ import pytest
 
 from eesim.scenario.load import Scenario
 from eesim.whatif.pairing import Pairing, StreamPairing, pairing
-from tests.scenarios import camera, cameras
+from tests.scenarios import camera, cameras, digits
 
 NOISE = {"stream.noise": {"kind": "lognormal", "cv": 0.1}}
 
@@ -204,3 +204,14 @@ def test_alternatives_are_exits_too(model: dict[str, Any]) -> None:
     x, y = drawn(camera(one)), drawn(camera(other))
     assert np.array_equal(x.exit, y.exit)
     assert not np.array_equal(x.alternatives, y.alternatives)
+
+
+def test_thresholds_choose_among_the_same_samples() -> None:
+    a, b = digits(), digits({"mapping.thresholds.exit1": 0.5})
+    assert pairing(a, a).exits == "same"
+    assert pairing(a, b).exits == "same random numbers"
+    x, y = drawn(a), drawn(b)
+    assert np.array_equal(x.sample, y.sample)
+    assert not np.array_equal(x.exit, y.exit)
+    other = {"kind": "confidences", "path": "confidences/digits_mlp.csv", "split": "calibration"}
+    assert pairing(a, digits({"stream.exits": other})).exits == "different"

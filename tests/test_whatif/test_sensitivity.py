@@ -14,7 +14,7 @@ from eesim.whatif.candidates import rank_candidates
 from eesim.whatif.points import Laboratory, Point, evaluate_points
 from eesim.whatif.sensitivity import Sensitivity, _spans, sensitivity
 from eesim.whatif.tornado import Parameter
-from tests.scenarios import COUNTS, FAR_APART, camera, cameras
+from tests.scenarios import COUNTS, FAR_APART, camera, cameras, digits
 
 ALONE = {**FAR_APART, "run": {"frames": 1000, "warmup": "none", "replications": 2}}
 """Frames that never meet: every effect is a share of frames times a change of time."""
@@ -280,3 +280,9 @@ def test_terms_of_the_runtime_that_a_scenario_runs_under_are_read() -> None:
     terms = ("switch.pes.G.copy_in.value", "switch.npus.N.call.value", "pipeline.stages.B.scale.value")
     found = sensitivity(scenario, {f"board.runtimes.{name}": "±10 %" for name in terms}, frames=20, replications=2)
     assert [of(found, f"board.runtimes.{name}").status for name in terms] == ["effect", "not read", "not read"]
+
+
+def test_thresholds_are_varied() -> None:
+    assert "mapping.thresholds.exit1" in [span.name for span in _spans(digits(), SensitivitySpec(), None, None)]
+    found = sensitivity(digits(), {"mapping.thresholds.exit1": "0.5..0.95"}, frames=500, metrics=["accuracy"])
+    assert of(found, "mapping.thresholds.exit1").status == "effect"
