@@ -22,7 +22,8 @@ FIGURES = [
 def test_writes_what_it_says(tmp_path):
     folder = tmp_path / "new" / "folder"
     written = save_result(camera(), folder, tasks=True)
-    assert [path.name for path in written] == ["summary.json", "frames.parquet", "tasks.parquet", *FIGURES]
+    tables = ["summary.json", "report.json", "frames.parquet", "tasks.parquet"]
+    assert [path.name for path in written] == [*tables, *FIGURES]
     assert sorted(folder.iterdir()) == sorted(written)
 
 
@@ -129,7 +130,7 @@ def test_an_interrupted_write_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left") as error:
         save_result(camera(), tmp_path)
     assert error.value.filename == str(tmp_path / "frames.parquet")
-    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.json", "summary.json"]
 
 
 def test_an_interrupted_write_keeps_the_file_before(tmp_path):
