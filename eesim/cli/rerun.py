@@ -7,9 +7,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from eesim.cli.common import say
 from eesim.errors import InputError, Problem
 
-RESULTS = ("run", "compare", "sensitivity", "explore", "sweep", "validate")
+RESULTS = ("run", "compare", "sensitivity", "explore", "sweep", "thresholds", "validate")
 """Commands whose ``-o DIR`` is a folder of results."""
 
 FILE = "command.json"
@@ -24,6 +25,11 @@ def record_command(arguments: argparse.Namespace, words: Sequence[str]) -> None:
         What was parsed.
     words
         What was typed after ``eesim``.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
     """
     folder: Path | None = getattr(arguments, "output", None)
     if arguments.command not in RESULTS or folder is None or not folder.is_dir():
@@ -32,10 +38,10 @@ def record_command(arguments: argparse.Namespace, words: Sequence[str]) -> None:
     from eesim.report.files import replacing
 
     told = {"schema_version": 1, "command": ["eesim", *words], "eesim": package_version("eesim")}
+    path = folder / FILE
     try:
-        with replacing(folder / FILE) as temporary:
+        with replacing(path) as temporary:
             temporary.write_text(json.dumps(told, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise InputError(
-            [Problem(str(folder / FILE), 0, "", f"cannot be written: {error.strerror or error}")]
-        ) from None
+        raise InputError([Problem(str(path), 0, "", f"cannot be written: {error.strerror or error}")]) from None
+    say(f"wrote {path}")

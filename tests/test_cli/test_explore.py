@@ -141,7 +141,7 @@ def test_no_plots_writes_none(tmp_path: Path) -> None:
     done = eesim("explore", write(tmp_path, ISSUE), "--no-plots", "-o", out)
     assert done.status == 0
     assert {path.name for path in out.iterdir()} == {
-        "best.yaml", "certificate.json", "evaluations.parquet", "front.csv"
+        "best.yaml", "certificate.json", "command.json", "evaluations.parquet", "front.csv"
     }  # fmt: skip
 
 

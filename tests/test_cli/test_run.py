@@ -231,10 +231,11 @@ def test_results_are_written_where_they_are_wanted(tmp_path: Path) -> None:
 def test_plots_and_frames_can_be_left_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     options = ("-o", tmp_path, "--no-plots", "--json")
     assert here(capsys, "run", CAMERA, *FEW, *options).status == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames.parquet", "summary.json"]
+    names = ["command.json", "frames.parquet", "report.json", "summary.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
     other = tmp_path / "other"
     assert here(capsys, "run", CAMERA, *FEW, "-o", other, "--no-plots", "--no-frames").status == 0
-    assert [path.name for path in other.iterdir()] == ["summary.json"]
+    assert sorted(path.name for path in other.iterdir()) == ["command.json", "report.json", "summary.json"]
 
 
 def test_a_folder_that_cannot_be_written_is_status_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -93,10 +93,12 @@ def _energy_words(total: float) -> str:
     return f"Energy per answered frame by term; in all {with_unit(total, 'mJ')}"
 
 
-def parts_chart(summary: Mapping[str, Any]) -> Chart:
-    """Return where the mean latency goes, a bar for each part."""
+def parts_chart(summary: Mapping[str, Any]) -> Chart | None:
+    """Return where the mean latency goes, a bar for each part; None if no frame was answered."""
     values = {part: found["value"] for part, found in summary["parts_ms"].items() if found["value"] is not None}
     total = summary["latency_ms"]["mean"]["value"] or 0.0
+    if not values:
+        return None
     told = ", ".join(f"{part} {with_unit(value, 'ms', 3)}" for part, value in values.items())
     caption = f"Where the mean latency of {with_unit(total, 'ms')} goes"
     return _bars(f"Bars of the mean latency by part: {told}", values, total, "ms", PART_COLOURS, caption)

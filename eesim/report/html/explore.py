@@ -23,7 +23,9 @@ NOT_OBJECTIVES = ("mapping", "changes", "violations")
 
 def claims(folder: Folder) -> bool:
     """Whether the folder holds an exploration."""
-    return "certificate" in folder.json(MAIN) or folder.has(EVALUATIONS) or folder.has(FRONT)
+    # A threshold search writes a front, too; its file of thresholds says so.
+    front = folder.has(FRONT) and not folder.has("thresholds.json")
+    return "certificate" in folder.json(MAIN) or folder.has(EVALUATIONS) or front
 
 
 def _designs(folder: Folder) -> list[dict[str, Any]]:
@@ -116,7 +118,7 @@ def _front(folder: Folder) -> Section | None:
     ]
     title = "Pareto front" if len(names) > 1 else "Best design"
     caption = f"{len(designs):,} designs that no other beats in everything" if len(names) > 1 else "What was found"
-    table = Table(caption, head, rows, "l" + "r" * len(names) + "lll")
+    table = Table(caption, head, rows, "l" + "r" * len(names) + "lww")
     return Section(title, [*([Row(charts)] if charts else []), *fold_long(table, 20, "designs")])
 
 

@@ -91,7 +91,7 @@ def _headline(summary: Mapping[str, Any], page: Mapping[str, Any]) -> Table:
         # The interval of the largest value is the range of the replications' maxima.
         worst = latency["max"]
         reach = between(worst["ci_low"], worst["ci_high"])
-        rows[-1] = ["max latency", value_text(worst["value"], "latency_ms.max"), f"replications' maxima: {reach}"]
+        rows[-1] = ["max latency", value_text(worst["value"], "latency_ms.max"), reach if " to " in reach else "± 0"]
     deadlines = any(stream["deadline_ms"] is not None for stream in page.get("streams", ()))
     names = ["throughput_fps", "period_ms", "drop_rate"]
     names += ["deadline_miss_rate"] if deadlines or not page else []
@@ -148,7 +148,7 @@ def _latency(folder: Folder) -> Section | None:
     parts: list[Part] = list(latency_charts(folder))
     if summary:
         parts.append(_exit_table(summary))
-        parts.append(Row([parts_chart(summary)]))
+        parts += [Row([chart])] if (chart := parts_chart(summary)) else []
     return Section("Latency by exit", parts) if parts else None
 
 

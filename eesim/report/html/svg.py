@@ -70,7 +70,8 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     # Division by a whole number where the step is below 1: 3 / 10, not 3 * 0.1.
     inverse = round(1 / step) if step < 1 else 0
-    return [i / inverse if inverse else i * step for i in range(first, last + 1)]
+    # Where values are so close that floats cannot tell them apart, some are the same.
+    return list(dict.fromkeys(i / inverse if inverse else i * step for i in range(first, last + 1)))
 
 
 def log_ticks(low: float, high: float, most: int) -> list[float]:

@@ -19,7 +19,7 @@ BUDGET = "error_budget.csv"
 
 def claims(folder: Folder) -> bool:
     """Whether the folder holds a validation."""
-    return "suites" in folder.json(MAIN) or folder.has(PREDICTIONS) or folder.has(SCORES)
+    return "suites" in folder.json(MAIN) or any(map(folder.has, (PREDICTIONS, SCORES, BUDGET)))
 
 
 def _title(folder: Folder) -> str:
