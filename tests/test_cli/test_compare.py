@@ -122,9 +122,10 @@ def test_files_are_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     folder = tmp_path / "out"
     done = here(capsys, "compare", CAMERA, *FEW, "--against", "physics.contention=false", "-o", folder)
     assert {path.name for path in folder.iterdir()} == {
-        "comparison.json", "differences.csv", "replications.csv", "paired_differences.png", "paired_differences.svg",
+        "command.json", "comparison.json", "differences.csv", "replications.csv", "paired_differences.png",
+        "paired_differences.svg",
     }  # fmt: skip
-    assert done.err.count("wrote") == 5
+    assert done.err.count("wrote") == 6
     data = json.loads((folder / "comparison.json").read_text())
     assert "inputs_sha256" in data["provenance"]
     rows = pd.read_csv(folder / "differences.csv").set_index("metric")

@@ -60,7 +60,8 @@ def test_sobol(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert done.status == 0
     assert "Sobol's indices" in done.out
     assert {path.name for path in tmp_path.iterdir()} == {
-        "sensitivity.json", "parameters.csv", "sobol.csv", "tornado.png", "tornado.svg", "sobol.png", "sobol.svg",
+        "command.json", "sensitivity.json", "parameters.csv", "sobol.csv", "tornado.png", "tornado.svg", "sobol.png",
+        "sobol.svg",
     }  # fmt: skip
     assert len(pd.read_csv(tmp_path / "sobol.csv")) == 2
     assert "inputs_sha256" in json.loads((tmp_path / "sensitivity.json").read_text())["provenance"]
