@@ -26,13 +26,6 @@ PARTS = ("queueing", "service", "transfer", "contention")
 FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL = range(len(RECORD_COLUMNS))
 
 
-class Snapshot(NamedTuple):
-    """Counters when ``frame`` frames had arrived."""
-
-    frame: int
-    counters: Counters
-
-
 class Tally:
     """Running totals of measured frames, of one replication or of one batch of it.
 
@@ -191,17 +184,22 @@ class Observer:
         self._pilot: list[IntArray] = []
         self._pilot_size = 0
         self._cut: int | None = None if warmup == "auto" else 0 if warmup == "none" else int(warmup)
-        self._snapshots: list[Snapshot] = []
+        self._snapshots: list[tuple[IntArray, Sequence[Counters]]] = []
         self._tally = Tally(n_exits, deadlines_ns, by_stream=by_stream)
         self._batches = [
             Tally(n_exits, deadlines_ns, EXACT_LIMIT // BATCHES, by_stream=by_stream)
             for _ in range(BATCHES if batches else 0)
         ]
 
-    def snapshot(self, frame: int, counters: Counters) -> None:
-        """Note the totals when ``frame`` frames have arrived; a warm-up can end at any of these."""
-        if self._cut is None or frame <= self._cut or not self._snapshots:
-            self._snapshots.append(Snapshot(frame, counters))
+    def snapshots(self, frames: IntArray, totals: Sequence[Counters]) -> None:
+        """Note the totals when so many frames have arrived; a warm-up can end at any of these."""
+        if len(frames) and (self._cut is None or frames[0] <= self._cut or not self._snapshots):
+            self._snapshots.append((frames, totals))
+
+    def _totals_at(self, cut: int) -> Counters:
+        """Totals at the last snapshot that is not later than ``cut``."""
+        frames, totals = max((s for s in self._snapshots if s[0][0] <= cut), key=lambda s: int(s[0][0]))
+        return totals[int(np.searchsorted(frames, cut, side="right")) - 1]
 
     def add(self, records: IntArray) -> None:
         """Take the records of frames that ended, in that order."""
@@ -245,9 +243,8 @@ class Observer:
         if self._cut is None:
             self._decide(PILOT_FRAMES)
         cut = self._cut or 0
-        begin = max((s for s in self._snapshots if s.frame <= cut), key=lambda s: s.frame)
         frames = None
         if self._keep:
             frames = np.concatenate([np.zeros((0, len(RECORD_COLUMNS)), np.int64), *self._kept])
             frames = frames[np.argsort(frames[:, FRAME], kind="stable")]
-        return Observation(cut, self._tally, self._batches, begin.counters, counters, frames)
+        return Observation(cut, self._tally, self._batches, self._totals_at(cut), counters, frames)

@@ -48,12 +48,12 @@ def observed(rows: IntArray, cuts: list[int], **options: Any) -> Observation:
     n = len(rows)
     settings = {"warmup": "none", "deadlines_ns": [120], "keep": True, "batches": True} | options
     observer = Observer(n, len(EXITS), step=STEP, **settings)
-    observer.snapshot(0, counters(0))
+    observer.snapshots(np.zeros(1, np.int64), [counters(0)])
     edges = sorted({*cuts, *range(0, n, STEP), n})
     for begin, end in pairwise(edges):
         observer.add(rows[begin:end])
         if end % STEP == 0:
-            observer.snapshot(end, counters(end))
+            observer.snapshots(np.array([end]), [counters(end)])
     return observer.finish(counters(n))
 
 
