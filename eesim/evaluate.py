@@ -19,6 +19,7 @@ from eesim.metrics.replication import Replication, batch_metrics, replication_me
 from eesim.metrics.requirements import Verdict, judge
 from eesim.metrics.result import Result, combine
 from eesim.metrics.statistics import MIN_FOR_WARMUP, Estimate
+from eesim.metrics.tally import Cells
 from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import Draws
 from eesim.provenance import provenance
@@ -168,7 +169,7 @@ class Replications:
 
     def result(self) -> Result:
         """Summary of the replications so far, as `run` gives it (without frames, log and batches)."""
-        result = _summary(self._job, self.done, [], None, None)
+        result = _summary(self._job, self.done, {}, None, None)
         # Whether a steady state was found is for its own warm-up to say, not for one that others needed.
         own = [done._replace(warmup_frames=self._own_warmup[r]) for r, done in sorted(self._done.items())]
         return replace(result, notes=(*self.scenario.notes, *_notes(result, own)))
@@ -198,14 +199,19 @@ def _observe(job: _Job, replication: int, warmup: str | int) -> Observation:
     key = AnswerKey(job.lowered.labels.exit_number) if by_sample else None
     observer = Observer(
         n,
-        job.lowered.plan.n_exits,
+        Cells(
+            tuple(job.lowered.plan.exit_stream.tolist()),
+            job.lowered.plan.n_levels + 1,
+            tuple(member.spec.requirements.deadline for member in scenario.streams),
+            bool(scenario.members),
+        ),
         warmup=stop_at if isinstance(warmup, int) else warmup,
-        deadlines_ns=[member.spec.requirements.deadline for member in scenario.streams],
         keep=job.keep,
         batches=job.batches,
         step=step,
-        by_stream=bool(scenario.members),
         key=key,
+        # The reference shares as little with the compiled engine as it can.
+        compiled=job.engine == "compiled",
     )
     end = drive(
         make_engine(job.engine, job.lowered.plan),
@@ -238,7 +244,7 @@ def _result(job: _Job, observations: list[Observation], log: IntArray | None) ->
     plan, labels = job.lowered.plan, job.lowered.labels
     measured = [job.metrics(observation) for observation in observations]
     right = [accuracy_table(member) for member in job.scenario.streams]
-    batches = [batch_metrics(tally, plan, labels, right) for tally in observations[0].batches if tally.frames]
+    batches = batch_metrics(observations[0].batches, plan, labels, right)
     records = tuple(o.frames for o in observations if o.frames is not None) if job.keep else None
     return _summary(job, measured, batches, records, log)
 
@@ -246,7 +252,7 @@ def _result(job: _Job, observations: list[Observation], log: IntArray | None) ->
 def _summary(
     job: _Job,
     measured: list[Replication],
-    batches: list[dict[str, float]],
+    batches: Mapping[str, Sequence[float]],
     records: tuple[IntArray, ...] | None,
     log: IntArray | None,
 ) -> Result:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +10,8 @@ import numpy as np
 from eesim.base import FloatArray
 from eesim.engine.protocol import Counters
 from eesim.metrics.energy import TERMS, energy_of, per_resource, window
-from eesim.metrics.histogram import Histogram
-from eesim.metrics.observe import PARTS, Observation, Tally
+from eesim.metrics.observe import Observation
+from eesim.metrics.tally import PARTS, Tally
 from eesim.plan.lower import Labels
 from eesim.plan.plan import UNBOUNDED, Plan
 
@@ -40,28 +40,48 @@ class Replication(NamedTuple):
 
 def tally_metrics(tally: Tally, exits: Sequence[str], levels: int = 0) -> dict[str, float]:
     """Metrics that follow from the frames alone; ``levels`` is the number of levels above level 0."""
-    return _metrics(tally, exits, tally.by_exit, levels)
+    return _first(_columns([tally], exits, slice(None), levels))
 
 
-def _metrics(tally: Tally, exits: Sequence[str], by_exit: Sequence[Histogram], levels: int) -> dict[str, float]:
-    out = {"latency_ms.mean": tally.latency.mean / NS_PER_MS}
+def _first(columns: dict[str, list[float]]) -> dict[str, float]:
+    return {name: values[0] for name, values in columns.items()}
+
+
+def _per(totals: Iterable[float], counts: Iterable[int]) -> list[float]:
+    return [total / n if n else NAN for total, n in zip(totals, counts, strict=True)]
+
+
+def _in_ms(values: Iterable[float]) -> list[float]:
+    return [value / NS_PER_MS for value in values]
+
+
+def _columns(tallies: Sequence[Tally], exits: Sequence[str], own: slice, levels: int) -> dict[str, list[float]]:
+    """Metrics that follow from the frames alone: a number for each tally, of exits ``own``, which have these names."""
+    answered = [tally.answered for tally in tallies]
+    latency = [tally.latency for tally in tallies]
+    out = {"latency_ms.mean": _in_ms([of.mean for of in latency])}
     for name, share in QUANTILES.items():
-        out[f"latency_ms.{name}"] = tally.latency.quantile(share) / NS_PER_MS
-    out["latency_ms.max"] = tally.latency.largest / NS_PER_MS if tally.answered else NAN
+        out[f"latency_ms.{name}"] = _in_ms([of.quantile(share) for of in latency])
+    out["latency_ms.max"] = [of.largest / NS_PER_MS if n else NAN for of, n in zip(latency, answered, strict=True)]
     for part in PARTS:
-        out[f"parts_ms.{part}"] = tally.parts_ns[part] / tally.answered / NS_PER_MS if tally.answered else NAN
-    for name, histogram in zip(exits, by_exit, strict=True):
-        out[f"exit_share.{name}"] = histogram.n / tally.answered if tally.answered else NAN
-        out[f"exit_latency_ms.{name}"] = histogram.mean / NS_PER_MS
-        out[f"exit_p99_ms.{name}"] = histogram.quantile(0.99) / NS_PER_MS
+        out[f"parts_ms.{part}"] = _in_ms(_per([tally.parts_ns[part] for tally in tallies], answered))
+    by_exit = zip(*(tally.by_exit[own] for tally in tallies), strict=True)
+    for name, at_exit in zip(exits, by_exit, strict=True):
+        out[f"exit_share.{name}"] = _per([of.n for of in at_exit], answered)
+        out[f"exit_latency_ms.{name}"] = _in_ms([of.mean for of in at_exit])
+        out[f"exit_p99_ms.{name}"] = _in_ms([of.quantile(0.99) for of in at_exit])
     for level in range(levels + 1 if levels else 0):
-        count = sum(n for (_, at), n in tally.taken.items() if at == level)
-        out[f"level_share.{level}"] = count / tally.answered if tally.answered else NAN
-    out["deadline_miss_rate"] = tally.deadline_misses / tally.frames if tally.frames else NAN
-    out["drop_rate"] = tally.dropped / tally.frames if tally.frames else NAN
-    span = tally.last_answer_ns - tally.first_answer_ns
-    out["period_ms"] = span / (tally.answered - 1) / NS_PER_MS if tally.answered > 1 else NAN
-    out["throughput_fps"] = (tally.answered - 1) * NS_PER_S / span if tally.answered > 1 and span > 0 else NAN
+        counts = [sum(n for (_, at), n in tally.taken.items() if at == level) for tally in tallies]
+        out[f"level_share.{level}"] = _per(counts, answered)
+    frames = [tally.frames for tally in tallies]
+    out["deadline_miss_rate"] = _per([tally.deadline_misses for tally in tallies], frames)
+    out["drop_rate"] = _per([tally.dropped for tally in tallies], frames)
+    gaps = [max(n - 1, 0) for n in answered]
+    spans = [tally.last_answer_ns - tally.first_answer_ns for tally in tallies]
+    out["period_ms"] = _in_ms(_per(spans, gaps))
+    out["throughput_fps"] = [
+        n * NS_PER_S / span if n and span > 0 else NAN for n, span in zip(gaps, spans, strict=True)
+    ]
     return out
 
 
@@ -154,10 +174,14 @@ def metrics_of_streams(
 
 def stream_metrics(tally: Tally, plan: Plan, labels: Labels, number: int) -> dict[str, float]:
     """Metrics of one stream that follow from its frames alone; its exits under their own names."""
-    begin, end = int(plan.stream_exit[number]), int(plan.stream_exit[number + 1])
+    return _first(_columns_of_stream([tally], plan, labels, number))
+
+
+def _columns_of_stream(tallies: Sequence[Tally], plan: Plan, labels: Labels, number: int) -> dict[str, list[float]]:
+    own = slice(int(plan.stream_exit[number]), int(plan.stream_exit[number + 1]))
     prefix = f"{labels.streams[number]}/"
-    names = [name.removeprefix(prefix) for name in labels.exits[begin:end]]
-    return _metrics(tally, names, tally.by_exit[begin:end], levels_of(plan, number))
+    names = [name.removeprefix(prefix) for name in labels.exits[own]]
+    return _columns(tallies, names, own, levels_of(plan, number))
 
 
 def levels_of(plan: Plan, number: int) -> int:
@@ -165,12 +189,18 @@ def levels_of(plan: Plan, number: int) -> int:
     return int((plan.level_up[number] != UNBOUNDED).sum())
 
 
-def batch_metrics(tally: Tally, plan: Plan, labels: Labels, accuracy: Sequence[FloatArray | None]) -> dict[str, float]:
-    """Metrics of one batch of frames, those of each stream included."""
-    out = tally_metrics(tally, labels.exits, plan.n_levels)
-    out["accuracy"] = accuracy_of(tally, plan, labels, accuracy)
-    for g, own in enumerate(tally.streams):
-        prefix = f"stream.{labels.streams[g]}."
-        out |= {prefix + key: value for key, value in stream_metrics(own, plan, labels, g).items()}
-        out[f"{prefix}accuracy"] = accuracy_of(own, plan, labels, accuracy)
+def batch_metrics(
+    batches: Sequence[Tally], plan: Plan, labels: Labels, accuracy: Sequence[FloatArray | None]
+) -> dict[str, list[float]]:
+    """Metrics of those batches in which frames ended, those of each stream included: a number for each batch."""
+    tallies = [tally for tally in batches if tally.frames]
+    if not tallies:
+        return {}
+    out = _columns(tallies, labels.exits, slice(None), plan.n_levels)
+    out["accuracy"] = [accuracy_of(tally, plan, labels, accuracy) for tally in tallies]
+    for g, name in enumerate(labels.streams if tallies[0].streams else ()):
+        own = [tally.streams[g] for tally in tallies]
+        columns = _columns_of_stream(own, plan, labels, g)
+        columns["accuracy"] = [accuracy_of(tally, plan, labels, accuracy) for tally in own]
+        out |= {f"stream.{name}.{key}": values for key, values in columns.items()}
     return out
