@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from eesim.engine import layout as c
@@ -110,7 +112,7 @@ class Arena:
         """All servers, (S, SERVER_WIDTH)."""
         return self.rows(int(self.m[c.SERVERS]), self.plan.n_servers, c.SERVER_WIDTH)
 
-    @property
+    @cached_property
     def stream_offsets(self) -> IntArray:
         """Offset of each stream, (G,)."""
         return np.asarray(self.m[c.STREAMS] + np.argsort(self._order) * c.STREAM_WIDTH, np.int64)

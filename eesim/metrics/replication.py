@@ -136,7 +136,11 @@ def accuracy_of(tally: Tally, plan: Plan, labels: Labels, accuracy: Sequence[Flo
 
     Counted one by one where that is known, else answers at each exit and level x accuracy there.
     """
-    stream = plan.exit_stream
+    return _accuracy_of(tally, plan.exit_stream.tolist(), labels, accuracy)
+
+
+def _accuracy_of(tally: Tally, stream: Sequence[int], labels: Labels, accuracy: Sequence[FloatArray | None]) -> float:
+    """`accuracy_of`, with the stream of each exit."""
     total = sum(tally.right.values()) / tally.answered if tally.answered else 0.0
     for (exit_, level), count in sorted(tally.taken.items()):
         if exit_ in tally.right:
@@ -197,10 +201,11 @@ def batch_metrics(
     if not tallies:
         return {}
     out = _columns(tallies, labels.exits, slice(None), plan.n_levels)
-    out["accuracy"] = [accuracy_of(tally, plan, labels, accuracy) for tally in tallies]
+    stream = plan.exit_stream.tolist()
+    out["accuracy"] = [_accuracy_of(tally, stream, labels, accuracy) for tally in tallies]
     for g, name in enumerate(labels.streams if tallies[0].streams else ()):
         own = [tally.streams[g] for tally in tallies]
         columns = _columns_of_stream(own, plan, labels, g)
-        columns["accuracy"] = [accuracy_of(tally, plan, labels, accuracy) for tally in own]
+        columns["accuracy"] = [_accuracy_of(tally, stream, labels, accuracy) for tally in own]
         out |= {f"stream.{name}.{key}": values for key, values in columns.items()}
     return out

@@ -185,27 +185,20 @@ class _Counted:
         self, row: int, sums: Sequence[int], quantiles: Sequence[int], stream: int | None, own: Sequence[Tally] = ()
     ) -> Tally:
         """Tally of a batch (the last row: of the whole), or of one stream's part in it."""
-        cells = self._cells
-        mine = [stream in (None, of) for of in cells.exit_stream]
-        latency = Summary(
-            sums[k.N_ANSWERED],
-            sums[k.SUM_LATENCY],
-            sums[k.LARGEST],
-            dict(zip(SHARES, map(float, quantiles), strict=True)),
-        )
+        levels, right = self._cells.n_levels, self._right[row] if self._right else {}
+        found = dict(zip(SHARES, map(float, quantiles), strict=True))
+        latency = Summary(sums[k.N_ANSWERED], sums[k.SUM_LATENCY], sums[k.LARGEST], found)
         exits = [
-            Summary(n, total, 0, {EXIT_SHARE: float(p99)}) if is_mine else NO_ANSWERS
-            for is_mine, (n, total), p99 in zip(mine, self._by_exit[row], self._exit_p99[row], strict=True)
+            Summary(n, total, 0, {EXIT_SHARE: float(p99)})
+            for (n, total), p99 in zip(self._by_exit[row], self._exit_p99[row], strict=True)
         ]
-        taken = Counter(
-            {
-                divmod(cell, cells.n_levels): n
-                for cell, (n, _) in enumerate(self._taken[row])
-                if n and mine[cell // cells.n_levels]
-            }
-        )
-        right = Counter({e: n for e, n in self._right[row].items() if mine[e]}) if self._right else Counter()
-        return Tally.of(sums, latency, exits, taken, right, own)
+        taken = {divmod(cell, levels): n for cell, (n, _) in enumerate(self._taken[row]) if n}
+        if stream is not None and self._n_streams > 1:
+            mine = [of == stream for of in self._cells.exit_stream]
+            exits = [exit_ if mine[e] else NO_ANSWERS for e, exit_ in enumerate(exits)]
+            taken = {(e, level): n for (e, level), n in taken.items() if mine[e]}
+            right = {e: n for e, n in right.items() if mine[e]}
+        return Tally.of(sums, latency, exits, Counter(taken), Counter(right), own)
 
 
 NO_ANSWERS = Summary(0, 0, 0, {})
