@@ -16,7 +16,7 @@ from eesim.engine.simulate import EngineName, drive, make_engine
 from eesim.metrics.bounds import Bounds, Paths, bounds, paths_of
 from eesim.metrics.correctness import AnswerKey
 from eesim.metrics.observe import BATCHES, PILOT_FRAMES, Observation, Observer
-from eesim.metrics.replication import Replication, batch_metrics, replication_metrics
+from eesim.metrics.replication import Metrics, Replication, replication_metrics
 from eesim.metrics.requirements import Verdict, judge
 from eesim.metrics.result import Result, combine
 from eesim.metrics.statistics import MIN_FOR_WARMUP, Estimate
@@ -100,15 +100,10 @@ class _Job:
         """Warm-up as the scenario asks for it."""
         return self.scenario.spec.run.warmup
 
-    def metrics(self, observation: Observation) -> Replication:
-        """Metrics of one replication."""
+    def metrics(self, observation: Observation) -> Metrics:
+        """Metrics of one replication, and of its batches."""
         right = [accuracy_table(member) for member in self.scenario.streams]
         return replication_metrics(self.lowered.plan, self.lowered.labels, observation, right)
-
-    def batch_metrics(self, observation: Observation) -> Mapping[str, Sequence[float]]:
-        """Metrics of the batches of one replication."""
-        right = [accuracy_table(member) for member in self.scenario.streams]
-        return batch_metrics(observation.batches, self.lowered.plan, self.lowered.labels, right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +157,8 @@ def measure(scenario: Scenario, lowered: Lowered, scratch: Scratch) -> Measureme
     settings = scenario.spec.run
     alone = settings.replications == 1
     job = _Job(scenario, lowered, "compiled", settings.seed, keep=False, batches=alone, progress=None, scratch=scratch)
-    measured: list[Replication] = []
-    batches: Mapping[str, Sequence[float]] = {}
     # One after the other: the next observation takes the memory of the last.
-    for r in range(settings.replications):
-        seen = _observe(job, r, job.warmup())
-        measured.append(job.metrics(seen))
-        batches = job.batch_metrics(seen)
-    return _measurement(job, measured, batches)
+    return _measurement(job, [job.metrics(_observe(job, r, job.warmup())) for r in range(settings.replications)])
 
 
 def run(
@@ -210,7 +199,7 @@ def run(
     keep = scenario.n_frames * count <= KEEP_FRAMES_UP_TO if keep_frames is None else keep_frames
     job = _Job(scenario, lower(scenario), engine, chosen, keep, count == 1, progress)
     observations = _observe_all(job, [(r, job.warmup()) for r in range(count)])
-    found = _measurement(job, [job.metrics(seen) for seen in observations], job.batch_metrics(observations[0]))
+    found = _measurement(job, [job.metrics(seen) for seen in observations])
     records = tuple(seen.frames for seen in observations if seen.frames is not None) if keep else None
     return _result(job, found, records, _log(job, log_frames) if log_frames else None)
 
@@ -269,14 +258,14 @@ class Replications:
         """
         pairs = [(r, (warmups or {}).get(r, self._job.warmup())) for r in replications]
         for r, observation in zip(replications, _observe_all(self._job, pairs), strict=True):
-            self._done[r] = self._job.metrics(observation)
+            self._done[r] = self._job.metrics(observation).replication
             self._own_warmup.setdefault(r, observation.warmup_frames)
 
     def result(self) -> Result:
         """Summary of the replications so far, as `run` gives it (without frames, log and batches)."""
         # Whether a steady state was found is for its own warm-up to say, not for one that others needed.
         own = [done._replace(warmup_frames=self._own_warmup[r]) for r, done in sorted(self._done.items())]
-        return _result(self._job, _measurement(self._job, self.done, {}, own), None, None)
+        return _result(self._job, _measurement(self._job, [Metrics(done, {}) for done in self.done], own), None, None)
 
 
 def _observe_all(job: _Job, replications: Sequence[tuple[int, str | int]]) -> list[Observation]:
@@ -352,13 +341,13 @@ def _log(job: _Job, frames: int) -> IntArray:
 
 def _measurement(
     job: _Job,
-    measured: Sequence[Replication],
-    batches: Mapping[str, Sequence[float]],
+    metrics: Sequence[Metrics],
     own: Sequence[Replication] | None = None,
 ) -> Measurement:
     """Put the metrics of replications together; ``own`` are what notes are taken from, if not from these."""
     scenario, lowered = job.scenario, job.lowered
-    estimates = combine(measured, batches, scenario.spec.run.confidence)
+    measured = [of.replication for of in metrics]
+    estimates = combine(measured, scenario.spec.run.confidence, metrics[0].batches)
     shares = np.array([estimates[f"exit_share.{name}"].value or 0.0 for name in lowered.labels.exits])
     paths = job.scratch.paths(lowered.plan) if job.scratch else None
     limits, verdicts = bounds(lowered.plan, shares, paths=paths), judge_all(scenario, estimates)

@@ -11,6 +11,7 @@ from eesim.base import IntArray
 from eesim.engine.protocol import Counters
 from eesim.metrics.correctness import AnswerKey
 from eesim.metrics.histogram import EXACT_LIMIT
+from eesim.metrics.rows import Rows, rows_of
 from eesim.metrics.statistics import mser5
 from eesim.metrics.tally import (
     ARRIVAL,
@@ -51,7 +52,10 @@ class Observation(NamedTuple):
 
     warmup_frames: int
     tally: Tally
-    batches: list[Tally]
+    rows: Rows
+    """What the frames say: of the whole, then of each batch."""
+    stream_rows: tuple[Rows, ...]
+    """The same of each stream by itself; nothing where there is one without a name."""
     begin: Counters
     """Totals when the first measured frame was about to arrive."""
     end: Counters
@@ -112,6 +116,8 @@ class Observer:
         self._frames = self._room(frames) if compiled and n_frames <= PILOT_FRAMES else None
         self._tally = Tally(cells)
         self._batches = [] if self._frames else self._empty_batches()
+        self._rows: Rows | None = None
+        self._stream_rows: tuple[Rows, ...] = ()
 
     def _room(self, frames: Frames | None) -> Frames:
         """Room for all frames: short runs are counted as a whole when they are over."""
@@ -197,7 +203,7 @@ class Observer:
             self._cut_at(*frames.latencies(self._n_frames))
         found = frames.tallies(self._cells, cut=self._cut or 0, n_frames=self._n_frames, n_batches=self._n_batches)
         if found is not None:
-            self._tally, self._batches = found
+            self._tally, self._rows, self._stream_rows = found
             return
         self._batches = self._empty_batches()
         self._count(*frames.records(self._n_frames, self._cells))
@@ -208,9 +214,14 @@ class Observer:
             self._count_all(self._frames)
         elif self._cut is None:
             self._decide(PILOT_FRAMES)
+        if self._rows is None:
+            tallies = [self._tally, *self._batches]
+            self._rows = rows_of(tallies, self._cells.n_levels)
+            own = range(len(self._tally.streams))
+            self._stream_rows = tuple(rows_of([t.streams[g] for t in tallies], self._cells.n_levels) for g in own)
         cut = self._cut or 0
         frames = None
         if self._keep:
             frames = np.concatenate([NOTHING, *self._kept])
             frames = frames[np.argsort(frames[:, FRAME], kind="stable")]
-        return Observation(cut, self._tally, self._batches, self._totals_at(cut), counters, frames)
+        return Observation(cut, self._tally, self._rows, self._stream_rows, self._totals_at(cut), counters, frames)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eesim.base import IntArray
+from eesim.base import FloatArray, IntArray
 from eesim.metrics.bounds import Bounds
 from eesim.metrics.observe import FRAME, PARTS
 from eesim.metrics.replication import NS_PER_MS, QUANTILES, Replication
@@ -220,7 +220,7 @@ class Result:
 
 
 def combine(
-    replications: Sequence[Replication], batches: Mapping[str, Sequence[float]], confidence: float
+    replications: Sequence[Replication], confidence: float, batches: Mapping[str, FloatArray] | None = None
 ) -> dict[str, Estimate]:
     """Estimate every metric over the replications.
 
@@ -234,14 +234,12 @@ def combine(
     if len(replications) > 1:
         means = t_intervals([[r.values[name] for r in replications] for name in rest], confidence)
     else:
-        means = _from_batches({name: replications[0].values[name] for name in rest}, batches, confidence)
+        means = _from_batches({name: replications[0].values[name] for name in rest}, batches or {}, confidence)
     found = dict(zip(rest, means, strict=True)) | worst
     return {name: found[name] for name in names}
 
 
-def _from_batches(
-    values: Mapping[str, float], batches: Mapping[str, Sequence[float]], confidence: float
-) -> list[Estimate]:
+def _from_batches(values: Mapping[str, float], batches: Mapping[str, FloatArray], confidence: float) -> list[Estimate]:
     """Each value with the half-width that the means of its batches give it, if two or more have one."""
     told = [name for name in values if name in batches]
     around = dict(zip(told, t_intervals([batches[name] for name in told], confidence), strict=True))

@@ -88,7 +88,7 @@ def t_interval(samples: Sequence[float], confidence: float) -> Estimate:
     return Estimate(mean, mean - half, mean + half)
 
 
-def t_intervals(rows: Sequence[Sequence[float]], confidence: float) -> list[Estimate]:
+def t_intervals(rows: Sequence[Sequence[float] | FloatArray], confidence: float) -> list[Estimate]:
     """`t_interval` of each row: those without gaps are computed together.
 
     Parameters
@@ -101,14 +101,16 @@ def t_intervals(rows: Sequence[Sequence[float]], confidence: float) -> list[Esti
     table = np.array(rows, np.float64)
     n = table.shape[1] if table.ndim == 2 else 0
     if n < 2:
-        return [t_interval(row, confidence) for row in rows]
+        return [t_interval(list(row), confidence) for row in rows]
     with np.errstate(invalid="ignore"):
         means, errors = table.mean(axis=1), table.std(axis=1, ddof=1) / np.sqrt(n)
-    halves = t_quantile(confidence, n - 1) * errors
-    plain = np.isfinite(table).all(axis=1) & (table.min(axis=1) < table.max(axis=1))
+    first, is_same = table[:, 0], (table == table[:, :1]).all(axis=1)
+    means, halves = np.where(is_same, first, means), np.where(is_same, 0.0, t_quantile(confidence, n - 1) * errors)
+    columns = means.tolist(), (means - halves).tolist(), (means + halves).tolist()
+    whole = np.asarray(np.isfinite(table).all(axis=1)).tolist()
     return [
-        Estimate(mean, mean - half, mean + half) if is_plain else t_interval(row, confidence)
-        for mean, half, is_plain, row in zip(means.tolist(), halves.tolist(), plain.tolist(), rows, strict=True)
+        Estimate(mean, low, high) if is_whole else t_interval(row.tolist(), confidence)
+        for mean, low, high, is_whole, row in zip(*columns, whole, table, strict=True)
     ]
 
 

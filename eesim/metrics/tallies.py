@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -12,12 +12,12 @@ from eesim.base import FloatArray, IntArray
 from eesim.engine import kernel_tally as k
 from eesim.metrics.correctness import UNKNOWN
 from eesim.metrics.histogram import Summary, rank_of
+from eesim.metrics.rows import EXIT_SHARE, QUANTILES, Rows
 from eesim.metrics.tally import Cells, Tally
-from eesim.plan.plan import RECORD_COLUMNS, Status
+from eesim.plan.plan import NEVER, RECORD_COLUMNS, Status
 
-SHARES = (0.50, 0.90, 0.95, 0.99)
-EXIT_SHARE = 0.99
-"""Quantiles that are found of all latencies, and of those at each exit."""
+SHARES = tuple(QUANTILES.values())
+"""Quantiles that are found of all latencies."""
 
 
 class Frames:
@@ -80,7 +80,9 @@ class Frames:
         order = np.argsort(finish, kind="stable")
         return out[order], None if self._right is None else self._right[frames][order]
 
-    def tallies(self, cells: Cells, *, cut: int, n_frames: int, n_batches: int) -> tuple[Tally, list[Tally]] | None:
+    def tallies(
+        self, cells: Cells, *, cut: int, n_frames: int, n_batches: int
+    ) -> tuple[Tally, Rows, tuple[Rows, ...]] | None:
         """Count the frames from ``cut`` on.
 
         Parameters
@@ -96,8 +98,9 @@ class Frames:
 
         Returns
         -------
-        Tally, list of Tally
-            Of all frames, and of each batch; None if a latency is too long to be counted here (hours).
+        Tally, Rows, tuple of Rows
+            Tally of all frames; rows of it and of each batch; the same of each stream, if wanted. None if a latency
+            is too long to be counted here (hours).
         """
         rows = max(n_batches, 1)
         exits = np.repeat(np.arange(cells.n_exits), cells.n_levels)
@@ -113,7 +116,9 @@ class Frames:
         packed.sort()
         right = _right(self._facts[k.CELL], self._right, cells, cut, n_frames, rows)
         counted = _Counted(cells, sums, by_cell, packed, bits, right)
-        return counted.whole(), [counted.batch(b) for b in range(n_batches)]
+        end = n_batches + 1
+        own = range(n_streams if cells.by_stream else 0)
+        return counted.whole(), counted.rows(None, end), tuple(counted.rows(g, end) for g in own)
 
 
 class _Counted:
@@ -128,7 +133,7 @@ class _Counted:
     bits
         Of a row and of an exit.
     right
-        Right answers at each exit: of each batch, then of the whole.
+        Right answers at each exit: of the whole, then of each batch.
     """
 
     def __init__(
@@ -141,81 +146,103 @@ class _Counted:
         right: list[Counter[int]],
     ) -> None:
         self._cells, self._right = cells, right
-        self._sums = sums.tolist()
         self._n_batches, self._n_streams = sums.shape[:2]
-        self._taken: list[list[list[int]]] = np.concatenate([by_cell, by_cell.sum(axis=0)[None]]).tolist()
-        by_exit = by_cell.reshape(self._n_batches, cells.n_exits, cells.n_levels, 2).sum(axis=2)
-        by_exit = np.concatenate([by_exit, by_exit.sum(axis=0)[None]])
-        self._by_exit = by_exit.tolist()
+        # Row 0 is the whole, then come the batches.
+        self._sums = np.concatenate([_merged(sums, 0)[None], sums])
+        self._by_cell = np.concatenate([by_cell.sum(axis=0)[None], by_cell])
+        self._by_exit = self._by_cell.reshape(-1, cells.n_exits, cells.n_levels, 2).sum(axis=2)
         counts = sums[:, :, k.N_ANSWERED]
         groups = [counts.sum(axis=1)]
         if self._n_streams > 1:
             groups += [counts.ravel(), counts.sum(axis=0)]
-        ranks, exit_ranks = _ranks(SHARES, np.concatenate(groups)[:, None]), _ranks(EXIT_SHARE, by_exit[:, :, 0])
+        ranks, exit_ranks = _ranks(SHARES, np.concatenate(groups)[:, None]), _ranks(EXIT_SHARE, self._by_exit[:, :, 0])
+        exit_ranks = np.roll(exit_ranks, -1, axis=0)
         quantiles, exit_p99 = np.zeros_like(ranks), np.zeros_like(exit_ranks)
         seen = np.zeros((len(ranks), 2), np.int64), np.zeros_like(exit_ranks)
         k.pick(packed, *bits, self._n_streams, ranks, exit_ranks, quantiles, exit_p99, *seen)
-        self._quantiles = quantiles.tolist()
-        self._exit_p99 = exit_p99.tolist()
+        self._exit_p99 = np.roll(exit_p99, 1, axis=0)
         n = len(packed)
-        self._of_all = [int(packed[rank_of(share, n) - 1] >> sum(bits)) for share in SHARES] if n else [0] * len(SHARES)
+        of_all = [int(packed[rank_of(share, n) - 1] >> sum(bits)) for share in SHARES] if n else [0] * len(SHARES)
+        batches, rest = quantiles[: self._n_batches], quantiles[self._n_batches :]
+        self._quantiles = np.concatenate([[of_all], batches])
+        if self._n_streams > 1:
+            own = rest.reshape(self._n_batches + 1, self._n_streams, len(SHARES))
+            self._own_quantiles = np.roll(own, 1, axis=0)
+        else:
+            self._own_quantiles = self._quantiles[:, None]
+
+    def rows(self, stream: int | None, end: int) -> Rows:
+        """Rows of the whole and of the batches before ``end``, of all streams or of one."""
+        sums = (_merged(self._sums, 1) if stream is None else self._sums[:, stream])[:end]
+        mine = np.array([stream in (None, of) for of in self._cells.exit_stream])
+        by_cell = self._by_cell[:end, :, 0].reshape(len(sums), self._cells.n_exits, self._cells.n_levels)
+        parts = sums[:, [k.SUM_QUEUEING, k.SUM_SERVICE, k.SUM_TRANSFER]]
+        contention = sums[:, k.SUM_LATENCY] - parts.sum(axis=1)
+        right = np.zeros((len(sums), self._cells.n_exits))
+        for row, found in enumerate(self._right[:end]):
+            right[row, list(found)] = list(found.values())
+        judged = np.zeros(self._cells.n_exits)
+        judged[list(self._right[0] if self._right else ())] = 1
+        return Rows(
+            sums[:, k.N_ANSWERED].astype(float),
+            sums[:, k.N_DROPPED].astype(float),
+            sums[:, k.N_MISSED].astype(float),
+            sums[:, k.SUM_LATENCY].astype(float),
+            sums[:, k.LARGEST].astype(float),
+            (self._quantiles if stream is None else self._own_quantiles[:, stream])[:end].astype(float),
+            np.column_stack([parts, contention]).astype(float),
+            (sums[:, k.LAST_ANSWER] - sums[:, k.FIRST_ANSWER]).astype(float),
+            np.where(mine[:, None], by_cell, 0).astype(float),
+            np.where(mine, self._by_exit[:end, :, 1], 0).astype(float),
+            self._exit_p99[:end].astype(float),
+            np.where(mine, judged, 0),
+            np.where(mine, right, 0).sum(axis=1),
+        )
 
     def whole(self) -> Tally:
         """Tally of all frames."""
-        own = [_together(row[g] for row in self._sums) for g in range(self._n_streams)]
-        first = self._n_batches * (self._n_streams + 1)
-        return self._tally(self._n_batches, own, self._of_all, first)
-
-    def batch(self, b: int) -> Tally:
-        """Tally of one batch."""
-        return self._tally(b, self._sums[b], self._quantiles[b], self._n_batches + b * self._n_streams)
-
-    def _tally(self, row: int, of_streams: list[Sequence[int]], quantiles: Sequence[int], first: int) -> Tally:
-        """Tally of a row, with those of each stream if they are wanted, whose quantiles begin at ``first``."""
-        own = []
+        own: list[Tally] = []
         if self._cells.by_stream:
-            alone = self._n_streams == 1
-            own = [
-                self._part(row, sums, quantiles if alone else self._quantiles[first + g], g)
-                for g, sums in enumerate(of_streams)
-            ]
-        return self._part(row, _together(of_streams), quantiles, None, own)
+            own = [self._tally(self._sums[0, g], self._own_quantiles[0, g], g) for g in range(self._n_streams)]
+        return self._tally(_merged(self._sums[0], 0), self._quantiles[0], None, own)
 
-    def _part(
-        self, row: int, sums: Sequence[int], quantiles: Sequence[int], stream: int | None, own: Sequence[Tally] = ()
-    ) -> Tally:
-        """Tally of a batch (the last row: of the whole), or of one stream's part in it."""
-        levels, right = self._cells.n_levels, self._right[row] if self._right else {}
+    def _tally(self, row: IntArray, quantiles: IntArray, stream: int | None, own: Sequence[Tally] = ()) -> Tally:
+        """Tally of all frames, or of one stream's."""
+        levels, right = self._cells.n_levels, self._right[0] if self._right else {}
+        mine = [stream in (None, of) for of in self._cells.exit_stream]
+        sums = row.tolist()
         found = dict(zip(SHARES, map(float, quantiles), strict=True))
         latency = Summary(sums[k.N_ANSWERED], sums[k.SUM_LATENCY], sums[k.LARGEST], found)
         exits = [
-            Summary(n, total, 0, {EXIT_SHARE: float(p99)})
-            for (n, total), p99 in zip(self._by_exit[row], self._exit_p99[row], strict=True)
+            Summary(n, total, 0, {EXIT_SHARE: float(p99)}) if is_mine else NO_ANSWERS
+            for is_mine, (n, total), p99 in zip(mine, self._by_exit[0].tolist(), self._exit_p99[0], strict=True)
         ]
-        taken = {divmod(cell, levels): n for cell, (n, _) in enumerate(self._taken[row]) if n}
-        if stream is not None and self._n_streams > 1:
-            mine = [of == stream for of in self._cells.exit_stream]
-            exits = [exit_ if mine[e] else NO_ANSWERS for e, exit_ in enumerate(exits)]
-            taken = {(e, level): n for (e, level), n in taken.items() if mine[e]}
-            right = {e: n for e, n in right.items() if mine[e]}
-        return Tally.of(sums, latency, exits, Counter(taken), Counter(right), own)
+        cells = {divmod(cell, levels): n for cell, n in enumerate(self._by_cell[0, :, 0].tolist()) if n}
+        taken = Counter({(e, level): n for (e, level), n in cells.items() if mine[e]})
+        return Tally.of(sums, latency, exits, taken, Counter({e: n for e, n in right.items() if mine[e]}), own)
 
 
 NO_ANSWERS = Summary(0, 0, 0, {})
 
-CHOSEN = {k.FIRST_ANSWER: min, k.LAST_ANSWER: max, k.FIRST_ARRIVAL: min, k.LAST_ARRIVAL: max, k.LARGEST: max}
-"""Columns of the sums that are no sums, and what makes one number of several."""
+CHOSEN = (
+    (k.FIRST_ANSWER, np.minimum, NEVER),
+    (k.LAST_ANSWER, np.maximum, 0),
+    (k.FIRST_ARRIVAL, np.minimum, NEVER),
+    (k.LAST_ARRIVAL, np.maximum, 0),
+)
+"""Columns of the sums that are instants: what makes one of several, and what stands in where there is none."""
 
 
-def _together(rows: Iterable[Sequence[int]]) -> Sequence[int]:
-    """Sums of several rows, as one row of exact integers."""
-    rows = list(rows)
-    if len(rows) == 1:
-        return rows[0]
-    out = [sum(column) for column in zip(*rows, strict=True)]
-    with_answers = [row for row in rows if row[k.N_ANSWERED]] or rows[:1]
-    for column, choose in CHOSEN.items():
-        out[column] = choose(row[column] for row in with_answers)
+def _merged(sums: IntArray, axis: int) -> IntArray:
+    """Add up rows of sums along an axis; exact, because `eesim.engine.kernel_tally.count_frames` sees to the room."""
+    if sums.shape[axis] == 1:
+        return np.asarray(sums.take(0, axis))
+    out: IntArray = np.asarray(sums.sum(axis=axis))
+    out[..., k.LARGEST] = sums[..., k.LARGEST].max(axis=axis)
+    has_answers = sums[..., k.N_ANSWERED] > 0
+    for column, choose, neutral in CHOSEN:
+        instants = choose.reduce(np.where(has_answers, sums[..., column], neutral), axis=axis)
+        out[..., column] = np.where(out[..., k.N_ANSWERED] > 0, instants, 0)
     return out
 
 
@@ -228,14 +255,14 @@ def _ranks(share: float | Sequence[float], n: IntArray) -> IntArray:
 def _right(
     cells: IntArray, right: IntArray | None, layout: Cells, cut: int, n_frames: int, n_batches: int
 ) -> list[Counter[int]]:
-    """Right answers at each exit whose answers are judged: of each batch, then of the whole."""
+    """Right answers at each exit whose answers are judged: of the whole, then of each batch."""
     if right is None:
         return []
     span = max(n_frames - cut, 1)
     edges = [cut - (-b * span // n_batches) for b in range(n_batches)] + [n_frames]
     return [
         _right_between(cells[begin:end], right[begin:end], layout.n_levels)
-        for begin, end in (*pairwise(edges), (cut, n_frames))
+        for begin, end in ((cut, n_frames), *pairwise(edges))
     ]
 
 

@@ -117,7 +117,7 @@ class Laboratory:
 def _outcome(runs: Replications, *, is_read: bool) -> Outcome:
     names = runs.done[0].values
     values = {name: tuple(done.values[name] for done in runs.done) for name in names}
-    verdicts = judge_all(runs.scenario, combine(runs.done, {}, runs.scenario.spec.run.confidence))
+    verdicts = judge_all(runs.scenario, combine(runs.done, runs.scenario.spec.run.confidence))
     return Outcome(values, is_read=is_read, meets=all(verdict.met for verdict in verdicts))
 
 

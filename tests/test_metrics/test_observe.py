@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eesim.base import IntArray
@@ -16,6 +16,7 @@ from eesim.metrics import observe
 from eesim.metrics.correctness import UNKNOWN, AnswerKey
 from eesim.metrics.observe import BATCHES, Observation, Observer
 from eesim.metrics.replication import tally_metrics
+from eesim.metrics.rows import Rows
 from eesim.metrics.tallies import Frames
 from eesim.metrics.tally import Cells, Tally
 from eesim.plan.plan import Status
@@ -63,14 +64,14 @@ def observed(rows: IntArray, cuts: list[int], **options: Any) -> Observation:
 
 def summary(found: Observation) -> dict[str, Any]:
     """Everything that an observation says, in comparable form."""
-    tallies = [found.tally, *found.batches]
     return {
         "warmup": found.warmup_frames,
         "begin": found.begin.now_ns,
         "end": found.end.now_ns,
         "frames": None if found.frames is None else found.frames.tolist(),
-        "tallies": [repr(sorted(tally_metrics(tally, EXITS).items())) for tally in tallies],
-        "counts": [(tally.answered, tally.dropped, tally.missed, tally.frames, tally.lag_ns) for tally in tallies],
+        "metrics": repr(sorted(tally_metrics(found.tally, EXITS).items())),
+        "counts": [found.tally.answered, found.tally.dropped, found.tally.missed, found.tally.lag_ns],
+        "rows": repr([column.tolist() for column in found.rows]),
     }
 
 
@@ -138,9 +139,10 @@ def test_frames_are_kept_in_order_and_only_if_asked_for() -> None:
 
 def test_batches_are_equal_parts_of_what_is_measured() -> None:
     found = observed(records(450), [], warmup=50)
-    assert [tally.frames for tally in found.batches] == [400 // BATCHES] * BATCHES
-    assert sum(tally.latency.total for tally in found.batches) == found.tally.latency.total
-    assert observed(records(450), [], batches=False).batches == []
+    frames = found.rows.answered + found.rows.dropped
+    assert frames.tolist() == [400, *[400 // BATCHES] * BATCHES]
+    assert found.rows.latency_ns[1:].sum() == found.rows.latency_ns[0] == found.tally.latency.total
+    assert len(observed(records(450), [], batches=False).rows.answered) == 1
 
 
 def test_a_run_of_one_frame_and_of_dropped_frames_only() -> None:
@@ -228,8 +230,26 @@ def everything(tally: Tally) -> dict[str, Any]:
     }
 
 
+def assert_same(compiled: Observation, plain: Observation) -> None:
+    assert compiled.warmup_frames == plain.warmup_frames
+    assert everything(compiled.tally) == everything(plain.tally)
+    assert len(compiled.stream_rows) == len(plain.stream_rows)
+    for ours, theirs in zip((compiled.rows, *compiled.stream_rows), (plain.rows, *plain.stream_rows), strict=True):
+        assert_same_rows(ours, theirs)
+
+
+def assert_same_rows(ours: Rows, theirs: Rows) -> None:
+    at_exit = theirs.cells.sum(axis=2)
+    # Where there are no answers there is no quantile.
+    known = {"quantile_ns": theirs.answered > 0, "exit_p99_ns": at_exit > 0}
+    for name, a, b in zip(Rows._fields, ours, theirs, strict=True):
+        which = known.get(name, ...)
+        np.testing.assert_array_equal(a[which], b[which], name)
+
+
 @pytest.mark.parametrize("cells", [ONE_BY_ITSELF, TWO_STREAMS, LEVELS, BOTH, UNTOLD])
 @pytest.mark.parametrize("is_judged", [False, True])
+@settings(deadline=None)
 @given(seed=st.integers(0, 99), n=st.integers(1, 400), transient=st.integers(0, 150))
 def test_compiled_code_counts_as_plain_code_does(
     cells: Cells, is_judged: bool, seed: int, n: int, transient: int
@@ -240,9 +260,7 @@ def test_compiled_code_counts_as_plain_code_does(
         observed(rows, [n // 3] if n > 3 else [], cells=cells, warmup="auto", key=key, compiled=by_kernel)
         for by_kernel in (False, True)
     )
-    assert compiled.warmup_frames == plain.warmup_frames
-    assert everything(compiled.tally) == everything(plain.tally)
-    assert [everything(tally) for tally in compiled.batches] == [everything(tally) for tally in plain.batches]
+    assert_same(compiled, plain)
 
 
 def test_memory_that_is_used_again_holds_nothing_of_the_run_before() -> None:
@@ -252,8 +270,7 @@ def test_memory_that_is_used_again_holds_nothing_of_the_run_before() -> None:
     # The second run is shorter, and some of its frames never end.
     second = any_records(300, TWO_STREAMS, 2)[:250]
     again, fresh = (observed(second, [], cells=TWO_STREAMS, warmup="auto", frames=memory) for memory in (frames, None))
-    assert everything(again.tally) == everything(fresh.tally)
-    assert [everything(tally) for tally in again.batches] == [everything(tally) for tally in fresh.batches]
+    assert_same(again, fresh)
 
 
 @pytest.mark.parametrize("cells", [ONE_BY_ITSELF, BOTH])
@@ -265,5 +282,4 @@ def test_latencies_of_weeks_are_counted_as_well(cells: Cells, shift: int) -> Non
     plain, compiled = (
         observed(rows, [], cells=cells, key=HalfRight(), compiled=by_kernel) for by_kernel in (False, True)
     )
-    assert everything(compiled.tally) == everything(plain.tally)
-    assert [everything(tally) for tally in compiled.batches] == [everything(tally) for tally in plain.batches]
+    assert_same(compiled, plain)
