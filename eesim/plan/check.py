@@ -37,6 +37,8 @@ def _wrong_in_stream(plan: Plan, g: int) -> list[str]:
     wrong = []
     if used and plan.cancellation[g] != Cancellation.NONE:
         wrong.append(f"stream {g} has sections and cancels")
+    if used and (plan.level_last[g] < plan.stream_exit[g + 1] - 1).any():
+        wrong.append(f"stream {g} has sections and gives frames up")
     for z in used:
         enter, leave = (nodes[column[nodes] == z].tolist() for column in (plan.node_enter, plan.node_leave))
         if len(enter) != 1 or len(leave) != 1:
