@@ -269,6 +269,15 @@ def test_exits_must_fit_the_network(exits: dict[str, Any], expected: str) -> Non
     assert "4 exits (exit1, exit2, exit3, final)" in found
 
 
+def test_segments_that_vary_must_exist() -> None:
+    found = problems(CAMERA, {"stream.noise": {"kind": "lognormal", "cv": {"b1": 0.2, "bl1": 0.3}}})
+    assert found == ["--set: stream.noise.cv.bl1: network ee_resnet18 has no such segment (did you mean b1?)"]
+    (found_cv,) = problems(CAMERA, {"stream.noise": {"kind": "lognormal", "cv": {"b1": -0.2}}})
+    assert "stream.noise.cv.b1" in found_cv
+    changed_one = camera(["stream.noise={kind: lognormal, cv: {b1: 0.2}}", "stream.noise.cv.e1=0.1"])
+    assert changed_one.spec.stream.noise.cv == {"b1": 0.2, "e1": 0.1}  # type: ignore[union-attr]
+
+
 def test_requirements_that_cannot_be_judged_are_refused() -> None:
     assert "needs a deadline" in problems(CAMERA, {"requirements": {"deadline_miss_rate": "5 %"}})[0]
     assert "accuracy is not given" in problems(CAMERA, {"requirements": {"accuracy": "90 %"}})[0]
