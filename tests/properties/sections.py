@@ -24,6 +24,8 @@ def keeping_worlds(draw: st.DrawFn) -> dict[str, Document]:
         policy["stage_queue"] = {**policy["stage_queue"], "full": "block"}
         if number in (0, keep) or draw(st.sampled_from([True, True, False])):
             policy["cancellation"] = "none"
+            if policy.get("adaptive"):
+                policy["adaptive"] = {**policy["adaptive"], "give_up_after": []}
     # One PE beside another in an exclusive group is where a held head matters most.
     pes = list(world["board"]["pes"])
     if draw(st.integers(0, 2)) == 0:
