@@ -160,7 +160,7 @@ def test_the_simulator_loses_what_mm1k_loses(tmp_path: Path, rules: Any, load: f
 
 @pytest.mark.parametrize(("load", "places", "cv"), [(0.9, 4, 0.0), (0.9, 4, 0.5), (0.9, 4, 2.0), (1.2, 9, 0.5)])
 def test_the_simulator_loses_what_mg1k_loses(tmp_path: Path, load: float, places: int, cv: float) -> None:
-    """Against the exact solution; the formula of two moments is near for steady service, and not where it is erratic."""
+    """Against the exact solution; the formula of two moments is near it for steady service, and not for erratic one."""
     noise = {"kind": "lognormal", "cv": cv} if cv else None
     found = server(tmp_path, load, noise, in_front(places))
     during = during_lognormal(load, cv, places + 1) if cv else during_deterministic(load, places + 1)
