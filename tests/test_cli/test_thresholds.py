@@ -65,7 +65,7 @@ def test_the_published_method() -> None:
 def test_files_hold_the_whole_answer(tmp_path: Path) -> None:
     done = eesim("thresholds", DIGITS, *FEW, "-o", tmp_path, "--json")
     assert {path.name for path in tmp_path.iterdir()} == {
-        "best.yaml", "thresholds.json", "front.csv", "thresholds.png", "thresholds.svg",
+        "best.yaml", "command.json", "thresholds.json", "front.csv", "thresholds.png", "thresholds.svg",
     }  # fmt: skip
     told = done.json()
     best = yaml.safe_load((tmp_path / "best.yaml").read_text())

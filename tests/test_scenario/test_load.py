@@ -232,7 +232,7 @@ def test_unknown_names_get_suggestions() -> None:
     found = problems(CAMERA, {"board": "rk3399", "network": "eeresnet18"})
     networks = ", ".join(known_networks(CAMERA.parent))
     assert found == [
-        "--set: board: there is no board 'rk3399' (known: psoc6, rk3399pro) (did you mean rk3399pro?)",
+        "--set: board: there is no board 'rk3399' (known: psoc6, rk3399pro, tiers) (did you mean rk3399pro?)",
         f"--set: network: there is no network 'eeresnet18' (known: {networks}) (did you mean ee_resnet18?)",
     ]
 
