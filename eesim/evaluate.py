@@ -298,6 +298,7 @@ def _observe(job: _Job, replication: int, warmup: str | int) -> Observation:
             job.lowered.plan.n_levels + 1,
             tuple(member.spec.requirements.deadline for member in scenario.streams),
             bool(scenario.members),
+            job.lowered.plan.n_resources + 1,
         ),
         warmup=stop_at if isinstance(warmup, int) else warmup,
         keep=job.keep,

@@ -12,7 +12,9 @@ import numpy as np
 from eesim.engine.jit import WarmOnce, kernel, pointer
 from eesim.plan.plan import RECORD_COLUMNS, IntArray, Status
 
-FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL = range(len(RECORD_COLUMNS))
+(
+    FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL, PLACE
+) = range(len(RECORD_COLUMNS))  # fmt: skip
 WIDTH = len(RECORD_COLUMNS)
 ANSWERED = int(Status.ANSWERED)
 
@@ -26,7 +28,7 @@ LATENCY, FINISHED, QUEUED, SERVED, MOVED, CELL = range(6)
 N_FACTS = 6
 """What is kept of each frame; a row for each."""
 NO_ANSWER = -1
-"""In place of a cell, minus the number of its stream: the frame was dropped."""
+"""In place of a cell, minus ``((status * places) + place + 1) * streams + stream``: the frame was dropped so, there."""
 STILL_THERE = -(1 << 40)
 """In place of a cell: the frame has not ended."""
 
@@ -34,18 +36,18 @@ NEVER = np.iinfo(np.int64).max
 
 
 @kernel
-def spread_records(records: IntArray, facts: IntArray, n_levels: int) -> int:
+def spread_records(records: IntArray, facts: IntArray, n_levels: int, n_places: int, n_streams: int) -> int:
     """Write what is counted later to each frame's place in the stream; return how many frames answered.
 
     Parameters
     ----------
     records
-        (n, 10) records, in any order.
+        (n, 11) records, in any order.
     facts
         (6, F) rows `LATENCY`, `FINISHED`, `QUEUED`, `SERVED`, `MOVED`, `CELL`; the last one alone is written where a
         frame was dropped.
-    n_levels
-        Levels, level 0 included.
+    n_levels, n_places, n_streams
+        Levels (level 0 included), places (-1 included), streams.
     """
     latency, finished, queued = pointer(facts[LATENCY]), pointer(facts[FINISHED]), pointer(facts[QUEUED])
     served, moved, cells = pointer(facts[SERVED]), pointer(facts[MOVED]), pointer(facts[CELL])
@@ -54,7 +56,8 @@ def spread_records(records: IntArray, facts: IntArray, n_levels: int) -> int:
     for row in range(0, records.size, WIDTH):
         frame = record[row + FRAME]
         if record[row + STATUS] != ANSWERED:
-            cells[frame] = NO_ANSWER - record[row + STREAM]
+            how = record[row + STATUS] * n_places + record[row + PLACE] + 1
+            cells[frame] = NO_ANSWER - how * n_streams - record[row + STREAM]
             continue
         cells[frame] = record[row + EXIT] * n_levels + record[row + LEVEL]
         latency[frame] = record[row + FINISH] - record[row + ARRIVAL]
@@ -147,7 +150,7 @@ def count_frames(
         for frame in range(begin, stop):
             cell = cells[frame]
             if cell < 0:
-                dropped += cell == NO_ANSWER - g
+                dropped += cell != STILL_THERE and (NO_ANSWER - cell) % n_streams == g
                 continue
             if streams[cell] != g:
                 continue

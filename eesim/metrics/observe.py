@@ -20,6 +20,7 @@ from eesim.metrics.tally import (
     FRAME,
     LEVEL,
     PARTS,
+    PLACE,
     QUEUEING,
     SERVICE,
     STATUS,
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from eesim.metrics.tallies import Frames
 
 __all__ = [
-    "ARRIVAL", "BATCHES", "EXIT", "FINISH", "FRAME", "LEVEL", "PARTS", "QUEUEING", "SERVICE", "STATUS", "STREAM",
-    "TRANSFER", "Observation", "Observer",
+    "ARRIVAL", "BATCHES", "EXIT", "FINISH", "FRAME", "LEVEL", "PARTS", "PLACE", "QUEUEING", "SERVICE", "STATUS",
+    "STREAM", "TRANSFER", "Observation", "Observer",
 ]  # fmt: skip
 
 PILOT_FRAMES = 1 << 17
@@ -60,7 +61,7 @@ class Observation(NamedTuple):
     """Totals when the first measured frame was about to arrive."""
     end: Counters
     frames: IntArray | None
-    """(F, 10) records of all frames, warm-up included, in frame order; None if they were not kept."""
+    """(F, 11) records of all frames, warm-up included, in frame order; None if they were not kept."""
 
 
 class Observer:
@@ -124,7 +125,7 @@ class Observer:
         from eesim.metrics.tallies import Frames
 
         room = frames if frames is not None and self._n_frames <= frames.size else Frames(self._n_frames)
-        room.clear(self._n_frames, self._cells.n_levels)
+        room.clear(self._n_frames, self._cells)
         return room
 
     def _empty_batches(self) -> list[Tally]:
@@ -216,9 +217,9 @@ class Observer:
             self._decide(PILOT_FRAMES)
         if self._rows is None:
             tallies = [self._tally, *self._batches]
-            self._rows = rows_of(tallies, self._cells.n_levels)
+            self._rows = rows_of(tallies, self._cells)
             own = range(len(self._tally.streams))
-            self._stream_rows = tuple(rows_of([t.streams[g] for t in tallies], self._cells.n_levels) for g in own)
+            self._stream_rows = tuple(rows_of([t.streams[g] for t in tallies], self._cells) for g in own)
         cut = self._cut or 0
         frames = None
         if self._keep:

@@ -11,11 +11,11 @@ from eesim.base import FloatArray
 from eesim.engine.protocol import Counters
 from eesim.metrics.energy import TERMS, energy_of, per_resource, window
 from eesim.metrics.observe import Observation
-from eesim.metrics.rows import NS_PER_MS, NS_PER_S, QUANTILES, Rows, columns, rows_of
+from eesim.metrics.rows import NS_PER_MS, NS_PER_S, QUANTILES, Loss, Rows, columns, rows_of
 from eesim.metrics.rows import accuracy as accuracy_of
-from eesim.metrics.tally import Tally
+from eesim.metrics.tally import Cells, Tally
 from eesim.plan.lower import Labels
-from eesim.plan.plan import UNBOUNDED, Plan
+from eesim.plan.plan import UNBOUNDED, Plan, Status, WhenFull
 
 __all__ = ["NS_PER_MS", "NS_PER_S", "QUANTILES", "Metrics", "Replication", "replication_metrics", "tally_metrics"]
 
@@ -39,6 +39,22 @@ class Replication(NamedTuple):
     span_ns: int = 0
 
 
+def losses_of(plan: Plan, labels: Labels, number: int | None = None) -> list[Loss]:
+    """Reasons for which frames of a stream (None: of any) can be dropped."""
+    mine = slice(None) if number is None else slice(number, number + 1)
+    found = []
+    if ((plan.queue_capacity[mine] != UNBOUNDED) & (plan.queue_full[mine] != WhenFull.BLOCK)).any():
+        found.append(Loss("queue", Status.DROPPED))
+    if (plan.level_last[mine] < plan.stream_exit[1:][mine, None] - 1).any():
+        found.append(Loss("given_up", Status.GIVEN_UP))
+    if plan.stage_full != WhenFull.BLOCK:
+        nodes = np.ones(plan.n_nodes, np.bool_) if number is None else plan.node_stream == number
+        limited = (plan.stage_capacity != UNBOUNDED) | (plan.stage_bytes != UNBOUNDED)
+        used = np.isin(np.arange(plan.n_resources), plan.node_resource[nodes])
+        found += [Loss(labels.resources[r], Status.LOST, int(r)) for r in np.flatnonzero(limited & used)]
+    return found
+
+
 class Metrics(NamedTuple):
     """The metrics of one replication, and of its batches."""
 
@@ -47,9 +63,9 @@ class Metrics(NamedTuple):
     """A number for each batch in which frames ended, of the metrics that follow from the frames alone."""
 
 
-def tally_metrics(tally: Tally, exits: Sequence[str], levels: int = 0) -> dict[str, float]:
-    """Metrics that follow from the frames alone; ``levels`` is the number of levels above level 0."""
-    found = columns(rows_of([tally], levels + 1), exits, levels)
+def tally_metrics(tally: Tally, cells: Cells, exits: Sequence[str], losses: Sequence[Loss] = ()) -> dict[str, float]:
+    """Metrics that follow from the frames alone."""
+    found = columns(rows_of([tally], cells), exits, cells.n_levels - 1, losses)
     return {name: float(values[0]) for name, values in found.items()}
 
 
@@ -70,7 +86,7 @@ def replication_metrics(
     """
     tally, spent = observation.tally, window(observation.begin, observation.end)
     exit_stream = plan.exit_stream.tolist()
-    told = columns(observation.rows, labels.exits, plan.n_levels)
+    told = columns(observation.rows, labels.exits, plan.n_levels, losses_of(plan, labels))
     told["accuracy"] = accuracy_of(observation.rows, accuracy, exit_stream, labels.exit_number)
     for g, rows in enumerate(observation.stream_rows):
         prefix = f"stream.{labels.streams[g]}."
@@ -132,7 +148,7 @@ def _columns_of_stream(rows: Rows, plan: Plan, labels: Labels, number: int) -> d
     own = slice(int(plan.stream_exit[number]), int(plan.stream_exit[number + 1]))
     prefix = f"{labels.streams[number]}/"
     names = [name.removeprefix(prefix) for name in labels.exits[own]]
-    return columns(rows.of_exits(own), names, levels_of(plan, number))
+    return columns(rows.of_exits(own), names, levels_of(plan, number), losses_of(plan, labels, number))
 
 
 def levels_of(plan: Plan, number: int) -> int:

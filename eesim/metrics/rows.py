@@ -8,12 +8,21 @@ from typing import NamedTuple
 import numpy as np
 
 from eesim.base import FloatArray
-from eesim.metrics.tally import PARTS, Tally
+from eesim.metrics.tally import PARTS, Cells, Tally
+from eesim.plan.plan import Status
 
 NS_PER_MS = 1e6
 NS_PER_S = 1e9
 QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 EXIT_SHARE = 0.99
+
+
+class Loss(NamedTuple):
+    """A reason for which frames are dropped: its name, how their records end, and the resource whose queue is full."""
+
+    name: str
+    status: int
+    place: int = -1
 
 
 class Rows(NamedTuple):
@@ -47,6 +56,8 @@ class Rows(NamedTuple):
     """(K,) 1 for exits whose answers are known to be right or wrong one by one."""
     right: FloatArray
     """(R,) answers that are known to be right."""
+    lost: FloatArray
+    """(R, S, P) dropped frames by how their records end (`eesim.plan.plan.Status`) and where (-1 first)."""
 
     def of_exits(self, own: slice) -> Rows:
         """Return the same of some exits, all other columns as they are."""
@@ -55,30 +66,33 @@ class Rows(NamedTuple):
         )
 
 
-def rows_of(tallies: Sequence[Tally], n_levels: int) -> Rows:
+def rows_of(tallies: Sequence[Tally], of: Cells) -> Rows:
     """Return tallies as rows."""
-    n_exits = len(tallies[0].by_exit)
-    cells = np.zeros((len(tallies), n_exits, n_levels))
+    n_exits = of.n_exits
+    cells, lost = np.zeros((len(tallies), n_exits, of.n_levels)), np.zeros((len(tallies), len(Status), of.n_places))
     judged = np.zeros(n_exits)
     for r, tally in enumerate(tallies):
         for (exit_, level), count in tally.taken.items():
             cells[r, exit_, level] = count
+        for (status, place), count in tally.lost.items():
+            lost[r, status, place + 1] = count
         judged[[exit_ for exit_ in tally.right if exit_ >= 0]] = 1
     latency, exits = [tally.latency for tally in tallies], [tally.by_exit for tally in tallies]
     return Rows(
         np.array([tally.answered for tally in tallies], float),
         np.array([tally.dropped for tally in tallies], float),
         np.array([tally.missed for tally in tallies], float),
-        np.array([of.total for of in latency], float),
-        np.array([of.largest for of in latency], float),
-        np.array([[of.quantile(share) for share in QUANTILES.values()] for of in latency]),
+        np.array([one.total for one in latency], float),
+        np.array([one.largest for one in latency], float),
+        np.array([[one.quantile(share) for share in QUANTILES.values()] for one in latency]),
         np.array([[tally.parts_ns[part] for part in PARTS] for tally in tallies], float),
         np.array([tally.last_answer_ns - tally.first_answer_ns for tally in tallies], float),
         cells,
-        np.array([[exit_.total for exit_ in of] for of in exits], float).reshape(len(tallies), n_exits),
-        np.array([[exit_.quantile(EXIT_SHARE) for exit_ in of] for of in exits]).reshape(len(tallies), n_exits),
+        np.array([[exit_.total for exit_ in own] for own in exits], float).reshape(len(tallies), n_exits),
+        np.array([[exit_.quantile(EXIT_SHARE) for exit_ in own] for own in exits]).reshape(len(tallies), n_exits),
         judged,
         np.array([sum(tally.right.values()) for tally in tallies], float),
+        lost,
     )
 
 
@@ -87,13 +101,13 @@ def _per(totals: FloatArray, counts: FloatArray) -> FloatArray:
     return np.where(counts > 0, totals / counts, np.nan)
 
 
-def columns(rows: Rows, exits: Sequence[str], levels: int) -> dict[str, FloatArray]:
+def columns(rows: Rows, exits: Sequence[str], levels: int, losses: Sequence[Loss]) -> dict[str, FloatArray]:
     """Metrics of each tally, by name, (R,) each; ``levels`` is the number of levels above level 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _columns(rows, exits, levels)
+        return _columns(rows, exits, levels, losses)
 
 
-def _columns(rows: Rows, exits: Sequence[str], levels: int) -> dict[str, FloatArray]:
+def _columns(rows: Rows, exits: Sequence[str], levels: int, losses: Sequence[Loss]) -> dict[str, FloatArray]:
     answered, frames = rows.answered, rows.answered + rows.dropped
     has_answers = (answered > 0)[:, None]
     out = {"latency_ms.mean": _per(rows.latency_ns, answered) / NS_PER_MS}
@@ -114,6 +128,7 @@ def _columns(rows: Rows, exits: Sequence[str], levels: int) -> dict[str, FloatAr
         out |= {f"level_share.{level}": at_level[:, level] for level in range(levels + 1)}
     out["deadline_miss_rate"] = _per(rows.missed + rows.dropped, frames)
     out["drop_rate"] = _per(rows.dropped, frames)
+    out |= {f"drop_rate_by.{of.name}": _per(rows.lost[:, of.status, of.place + 1], frames) for of in losses}
     out["period_ms"] = _per(rows.span_ns, answered - 1) / NS_PER_MS
     is_timed = (answered > 1) & (rows.span_ns > 0)
     out["throughput_fps"] = np.where(is_timed, (answered - 1) * NS_PER_S / rows.span_ns, np.nan)

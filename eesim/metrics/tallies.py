@@ -34,22 +34,22 @@ class Frames:
         self._packed: IntArray = np.zeros(size, np.int64)
         self._right: IntArray | None = None
         self._n_answers = 0
-        self._n_levels = 1
+        self._sizes = 1, 1, 1
 
     @property
     def size(self) -> int:
         """Frames that there is room for."""
         return len(self._packed)
 
-    def clear(self, n_frames: int, n_levels: int) -> None:
-        """Forget all frames; so many may come, at so many levels."""
+    def clear(self, n_frames: int, cells: Cells) -> None:
+        """Forget all frames; so many may come."""
         self._facts[k.CELL, :n_frames] = k.STILL_THERE
         self._right = None
-        self._n_answers, self._n_levels = 0, n_levels
+        self._n_answers, self._sizes = 0, (cells.n_levels, cells.n_places, len(cells.deadlines_ns))
 
     def take(self, records: IntArray) -> None:
-        """Take (n, 10) records, in any order."""
-        self._n_answers += k.spread(records, self._facts, self._n_levels)
+        """Take (n, 11) records, in any order."""
+        self._n_answers += k.spread(records, self._facts, *self._sizes)
 
     def mark(self, frames: IntArray, right: IntArray) -> None:
         """Note which frames got a right answer (`eesim.metrics.correctness.AnswerKey.check`)."""
@@ -72,10 +72,10 @@ class Frames:
         latency, finish, queued, served, moved, cell = facts[:, frames]
         answered = cell >= 0
         exits, levels = np.divmod(np.where(answered, cell, 0), cells.n_levels)
-        streams = np.where(answered, np.array(cells.exit_stream)[exits], k.NO_ANSWER - cell)
-        status = np.where(answered, Status.ANSWERED, Status.DROPPED)
+        status, place, stream = _how(np.where(answered, k.NO_ANSWER, cell), cells)
+        streams = np.where(answered, np.array(cells.exit_stream)[exits], stream)
         columns = [frames, finish - latency, finish, np.where(answered, exits, -1), status, queued, served, moved]
-        out = np.column_stack([*columns, streams, levels])
+        out = np.column_stack([*columns, streams, np.where(answered, levels, 0), np.where(answered, -1, place)])
         assert out.shape[1] == len(RECORD_COLUMNS)
         order = np.argsort(finish, kind="stable")
         return out[order], None if self._right is None else self._right[frames][order]
@@ -115,7 +115,10 @@ class Frames:
         packed = self._packed[:found]
         packed.sort()
         right = _right(self._facts[k.CELL], self._right, cells, cut, n_frames, rows)
-        counted = _Counted(cells, sums, by_cell, packed, bits, right)
+        lost = np.zeros((rows + 1, n_streams, len(Status), cells.n_places), np.int64)
+        if sums[:, :, k.N_DROPPED].any():
+            lost = _lost(self._facts[k.CELL], cells, cut, n_frames, rows)
+        counted = _Counted(cells, sums, by_cell, packed, bits, right, lost)
         end = n_batches + 1
         own = range(n_streams if cells.by_stream else 0)
         return counted.whole(), counted.rows(None, end), tuple(counted.rows(g, end) for g in own)
@@ -134,6 +137,8 @@ class _Counted:
         Of a row and of an exit.
     right
         Right answers at each exit: of the whole, then of each batch.
+    lost
+        (B + 1, G, S, P) dropped frames by how and where, likewise.
     """
 
     def __init__(
@@ -144,8 +149,9 @@ class _Counted:
         packed: IntArray,
         bits: tuple[int, int],
         right: list[Counter[int]],
+        lost: IntArray,
     ) -> None:
-        self._cells, self._right = cells, right
+        self._cells, self._right, self._lost = cells, right, lost
         self._n_batches, self._n_streams = sums.shape[:2]
         # Row 0 is the whole, then come the batches.
         self._sums = np.concatenate([_merged(sums, 0)[None], sums])
@@ -197,6 +203,7 @@ class _Counted:
             self._exit_p99[:end].astype(float),
             np.where(mine, judged, 0),
             np.where(mine, right, 0).sum(axis=1),
+            (self._lost.sum(axis=1) if stream is None else self._lost[:, stream])[:end].astype(float),
         )
 
     def whole(self) -> Tally:
@@ -219,7 +226,12 @@ class _Counted:
         ]
         cells = {divmod(cell, levels): n for cell, n in enumerate(self._by_cell[0, :, 0].tolist()) if n}
         taken = Counter({(e, level): n for (e, level), n in cells.items() if mine[e]})
-        return Tally.of(sums, latency, exits, taken, Counter({e: n for e, n in right.items() if mine[e]}), own)
+        own_right = Counter({e: n for e, n in right.items() if mine[e]})
+        lost = self._lost[0].sum(axis=0) if stream is None else self._lost[0, stream]
+        dropped = Counter(
+            {(int(status), int(place) - 1): int(lost[status, place]) for status, place in np.argwhere(lost)}
+        )
+        return Tally.of(sums, latency, exits, taken, own_right, dropped, own)
 
 
 NO_ANSWERS = Summary(0, 0, 0, {})
@@ -252,14 +264,37 @@ def _ranks(share: float | Sequence[float], n: IntArray) -> IntArray:
     return np.where(n > 0, np.maximum(np.ceil(shares * n - 1e-9), 1), 0).astype(np.int64)
 
 
+def _how(cell: IntArray, cells: Cells) -> tuple[IntArray, IntArray, IntArray]:
+    """How, where and in which stream frames were dropped; see `eesim.engine.kernel_tally.NO_ANSWER`."""
+    how, stream = np.divmod(k.NO_ANSWER - cell, len(cells.deadlines_ns))
+    status, place = np.divmod(how, cells.n_places)
+    return status, place - 1, stream
+
+
+def _edges(cut: int, n_frames: int, n_batches: int) -> list[int]:
+    """Where batches begin, and where the last one ends."""
+    span = max(n_frames - cut, 1)
+    return [cut - (-b * span // n_batches) for b in range(n_batches)] + [n_frames]
+
+
+def _lost(cell: IntArray, cells: Cells, cut: int, n_frames: int, n_batches: int) -> IntArray:
+    """Dropped frames by stream, how and where: of the whole, then of each batch."""
+    frames = cut + np.flatnonzero((cell[cut:n_frames] < 0) & (cell[cut:n_frames] != k.STILL_THERE))
+    batch = np.searchsorted(_edges(cut, n_frames, n_batches)[1:-1], frames, side="right")
+    status, place, stream = _how(cell[frames], cells)
+    out = np.zeros((n_batches + 1, len(cells.deadlines_ns), len(Status), cells.n_places), np.int64)
+    np.add.at(out, (batch + 1, stream, status, place + 1), 1)
+    out[0] = out[1:].sum(axis=0)
+    return out
+
+
 def _right(
     cells: IntArray, right: IntArray | None, layout: Cells, cut: int, n_frames: int, n_batches: int
 ) -> list[Counter[int]]:
     """Right answers at each exit whose answers are judged: of the whole, then of each batch."""
     if right is None:
         return []
-    span = max(n_frames - cut, 1)
-    edges = [cut - (-b * span // n_batches) for b in range(n_batches)] + [n_frames]
+    edges = _edges(cut, n_frames, n_batches)
     return [
         _right_between(cells[begin:end], right[begin:end], layout.n_levels)
         for begin, end in ((cut, n_frames), *pairwise(edges))

@@ -15,7 +15,9 @@ from eesim.plan.plan import NEVER, RECORD_COLUMNS, Status
 
 PARTS = ("queueing", "service", "transfer", "contention")
 
-FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL = range(len(RECORD_COLUMNS))
+(
+    FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL, PLACE
+) = range(len(RECORD_COLUMNS))  # fmt: skip
 
 
 class Cells(NamedTuple):
@@ -32,6 +34,8 @@ class Cells(NamedTuple):
     """Deadline of each stream, if there is one."""
     by_stream: bool
     """Whether each stream is tallied by itself, too."""
+    n_places: int = 1
+    """Places where frames can be lost: the resources, and nowhere (-1)."""
 
     @property
     def n_exits(self) -> int:
@@ -60,6 +64,8 @@ class Tally:
         Totals of each stream by itself, if asked for.
     taken
         (exit, level) to the number of answers there.
+    lost
+        (`Status`, resource or -1) to the number of frames that were dropped so.
     right
         Exit to the number of right answers there; only exits of streams whose answers are known one by one.
     """
@@ -77,6 +83,7 @@ class Tally:
         self.last_arrival_ns = -1
         self.taken: Counter[tuple[int, int]] = Counter()
         self.right: Counter[int] = Counter()
+        self.lost: Counter[tuple[int, int]] = Counter()
         self._deadlines_ns = cells.limits_ns
         alone = cells._replace(by_stream=False)
         self.streams: Sequence[Tally] = [Tally(alone, limit) for _ in cells.deadlines_ns if cells.by_stream]
@@ -89,6 +96,7 @@ class Tally:
         by_exit: Sequence[Summary],
         taken: Counter[tuple[int, int]],
         right: Counter[int],
+        lost: Counter[tuple[int, int]],
         streams: Sequence[Tally] = (),
     ) -> Tally:
         """Return a tally of what has been counted already; nothing can be added to it.
@@ -99,11 +107,12 @@ class Tally:
             (SUMS_WIDTH,) what `eesim.engine.kernel_tally.count_frames` counted.
         latency, by_exit
             Latencies of all answers, and of those at each exit.
-        taken, right, streams
+        taken, right, lost, streams
             The attributes.
         """
         tally = cls.__new__(cls)
         tally.latency, tally.by_exit, tally.taken, tally.right, tally.streams = latency, by_exit, taken, right, streams
+        tally.lost = lost
         answered, dropped, missed, queueing, service, transfer, total, *instants, _ = sums
         tally.answered, tally.dropped, tally.missed = answered, dropped, missed
         contention = total - queueing - service - transfer
@@ -121,7 +130,8 @@ class Tally:
         if right is not None:
             self._count_right(records[:, EXIT], right)
         answers = records[records[:, STATUS] == Status.ANSWERED]
-        self.dropped += len(records) - len(answers)
+        if len(answers) < len(records):
+            self._count_lost(records[records[:, STATUS] != Status.ANSWERED])
         if not len(answers):
             return
         latency = answers[:, FINISH] - answers[:, ARRIVAL]
@@ -146,6 +156,12 @@ class Tally:
         self.first_arrival_ns = min(self.first_arrival_ns, int(answers[:, ARRIVAL].min()))
         self.last_answer_ns = int(answers[-1, FINISH])
         self.last_arrival_ns = max(self.last_arrival_ns, int(answers[:, ARRIVAL].max()))
+
+    def _count_lost(self, records: IntArray) -> None:
+        self.dropped += len(records)
+        kinds, counts = np.unique(records[:, [STATUS, PLACE]], axis=0, return_counts=True)
+        for (status, place), count in zip(kinds.tolist(), counts.tolist(), strict=True):
+            self.lost[status, place] += count
 
     def _count_right(self, exits: IntArray, right: IntArray) -> None:
         judged = right != UNKNOWN

@@ -95,7 +95,7 @@ def killed(command: list[str], state: Path, rng: random.Random) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", LONG)
 def test_a_search_that_is_killed_ten_times_ends_as_if_it_had_not_been(kind: str, tmp_path: Path) -> None:
-    options = (scenario_in(tmp_path, 4000), "--no-plots", "--json", *LONG[kind])
+    options = (scenario_in(tmp_path, 12_000 if kind == "exhaustive" else 4000), "--no-plots", "--json", *LONG[kind])
     whole = eesim("explore", *options, "-o", tmp_path / "whole")
     assert whole.status == 0, whole.err
     out, rng = tmp_path / "out", random.Random(kind)

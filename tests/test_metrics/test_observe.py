@@ -26,6 +26,9 @@ EXITS = ("one", "two", "final")
 STEP = 10
 
 
+ALONE = Cells((0,) * len(EXITS), 1, (120,), by_stream=False)
+
+
 def counters(now: int) -> Counters:
     return Counters(now, ints([[now]]), ints([0]), ints([0]))
 
@@ -33,7 +36,8 @@ def counters(now: int) -> Counters:
 def records(n: int, *, transient: int = 0, seed: int = 1) -> IntArray:
     """Frames every 100 ns that end out of order, some dropped; the first ones are slow."""
     rng = np.random.default_rng(seed)
-    rows = np.zeros((n, 10), np.int64)
+    rows = np.zeros((n, 11), np.int64)
+    rows[:, observe.PLACE] = -1
     rows[:, observe.FRAME] = np.arange(n)
     rows[:, observe.ARRIVAL] = 100 * np.arange(n)
     queueing, service, transfer, contention = rng.integers(0, 50, (4, n))
@@ -50,7 +54,7 @@ def records(n: int, *, transient: int = 0, seed: int = 1) -> IntArray:
 def observed(rows: IntArray, cuts: list[int], **options: Any) -> Observation:
     """Feed chunks as a run does: each chunk's records, then a snapshot when a step of frames is complete."""
     n = len(rows)
-    cells = options.pop("cells", Cells((0,) * len(EXITS), 1, options.pop("deadlines_ns", (120,)), by_stream=False))
+    cells = options.pop("cells", ALONE._replace(deadlines_ns=options.pop("deadlines_ns", (120,))))
     settings = {"warmup": "none", "keep": True, "batches": True} | options
     observer = Observer(n, cells, step=STEP, **settings)
     observer.snapshots(np.zeros(1, np.int64), [counters(0)])
@@ -69,7 +73,7 @@ def summary(found: Observation) -> dict[str, Any]:
         "begin": found.begin.now_ns,
         "end": found.end.now_ns,
         "frames": None if found.frames is None else found.frames.tolist(),
-        "metrics": repr(sorted(tally_metrics(found.tally, EXITS).items())),
+        "metrics": repr(sorted(tally_metrics(found.tally, ALONE, EXITS).items())),
         "counts": [found.tally.answered, found.tally.dropped, found.tally.missed, found.tally.lag_ns],
         "rows": repr([column.tolist() for column in found.rows]),
     }
@@ -184,10 +188,10 @@ def test_keeping_frames_changes_nothing_else(warmup: Any) -> None:
 
 # -- counted in compiled code ---------------------------------------------------------------------------------
 
-TWO_STREAMS = Cells((0, 0, 0, 1, 1), 1, (120, None), by_stream=True)
+TWO_STREAMS = Cells((0, 0, 0, 1, 1), 1, (120, None), by_stream=True, n_places=4)
 """Three exits of a stream with a deadline, and two of one without."""
-LEVELS = Cells((0, 0, 0), 3, (120,), by_stream=False)
-BOTH = Cells((0, 0, 0, 1, 1), 2, (90, 130), by_stream=True)
+LEVELS = Cells((0, 0, 0), 3, (120,), by_stream=False, n_places=3)
+BOTH = Cells((0, 0, 0, 1, 1), 2, (90, 130), by_stream=True, n_places=3)
 ONE_BY_ITSELF = Cells((0, 0, 0), 1, (120,), by_stream=True)
 UNTOLD = Cells((0, 0, 0, 1, 1), 1, (90, 130), by_stream=False)
 
@@ -201,6 +205,9 @@ def any_records(n: int, cells: Cells, seed: int, transient: int = 0) -> IntArray
     rows[:, observe.EXIT] = np.where(answered, exits, -1)
     rows[:, observe.STREAM] = np.array(cells.exit_stream)[exits]
     rows[:, observe.LEVEL] = rng.integers(0, cells.n_levels, n)
+    lost = np.flatnonzero(~answered)
+    rows[lost, observe.STATUS] = rng.integers(1, len(Status), len(lost))
+    rows[lost, observe.PLACE] = rng.integers(-1, cells.n_places - 1, len(lost))
     return rows
 
 
