@@ -14,14 +14,9 @@ import eesim as package
 from eesim.cli.main import COMMANDS, main
 from eesim.scenario.library import scenario_folder
 from tests.scenarios import CAMERA, PAIR, board_data, everywhere, network_data, profile_data, scenario_data, write_world
-from tests.test_cli.commands import COMMAND, Done, eesim, environment
+from tests.test_cli.commands import COMMAND, eesim, environment, here
 
 HEAVY = ("numba", "llvmlite", "matplotlib", "pandas", "scipy", "pyarrow", "simpy")
-
-
-def here(capsys: pytest.CaptureFixture[str], *arguments: object) -> Done:
-    status = main([str(argument) for argument in arguments])
-    return Done(status, *capsys.readouterr())
 
 
 def world(folder: Path) -> Path:
