@@ -10,10 +10,10 @@ run: setup
 	$(BIN)/eesim run scenarios/ee_resnet18_camera.yaml -o results/camera
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist loadfile
 
 test-all: setup
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest -n logical --dist loadfile -m ""
 
 lint: setup
 	$(BIN)/ruff check .

@@ -45,6 +45,7 @@ class Step:
     transfer: bool = False
     enter: int = -1
     leave: int = -1
+    size: int = 0
 
 
 def ints(values: Any) -> IntArray:
@@ -64,6 +65,7 @@ def needs(steps: Sequence[Step]) -> list[int]:
 
 RULES = {
     "stage_capacity": UNBOUNDED,
+    "stage_bytes": UNBOUNDED,
     "section_places": [],
     "stage_full": WhenFull.BLOCK,
     "queue_capacity": UNBOUNDED,
@@ -100,6 +102,7 @@ def graph(steps: Sequence[Step]) -> dict[str, Any]:
         "node_state": [step.state for step in steps],
         "node_work_ns": [row * n_states if len(row) == 1 else row for row in work],
         "node_kernels": [step.kernels for step in steps],
+        "node_bytes": [step.size for step in steps],
         "node_enter": [step.enter for step in steps],
         "node_leave": [step.leave for step in steps],
         "succ_ptr": np.cumsum([0, *map(len, successors)]),
@@ -130,8 +133,9 @@ def build(steps: Sequence[Step], *, servers: Sequence[int] = (), **rules: Any) -
     fields = graph(steps) | platform(counts) | RULES | rules
     if "level_last" not in fields:
         fields["level_last"] = [[len(fields["exit_need"]) - 1] * (len(fields["level_up"][0]) + 1)]
-    if isinstance(fields["stage_capacity"], int):
-        fields["stage_capacity"] = [fields["stage_capacity"]] * len(counts)
+    for name in ("stage_capacity", "stage_bytes"):
+        if isinstance(fields[name], int):
+            fields[name] = [fields[name]] * len(counts)
     arrays = {name for name, kind in Plan.__annotations__.items() if "IntArray" in str(kind)}
     typed: dict[str, Any] = {name: ints(value) if name in arrays else int(value) for name, value in fields.items()}
     return Plan(**typed)

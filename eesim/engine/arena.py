@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eesim.engine import layout as c
-from eesim.plan.check import check_sections
+from eesim.plan.check import check_sections, limits_stages
 from eesim.plan.plan import NEVER, PURE_DELAY, UNBOUNDED, IntArray, Plan, WhenFull
 
 LOG_ROWS_PER_NODE = 8
@@ -92,9 +92,8 @@ class Arena:
 
     def _place_rules(self, log: bool) -> None:
         plan, m = self.plan, self.m
-        unbounded = bool((plan.stage_capacity == UNBOUNDED).all())
         # Where no stage queue can be full, its rule never matters: choose the one that costs the kernel nothing.
-        m[c.STAGE_FULL] = WhenFull.DROP_NEWEST if unbounded else plan.stage_full
+        m[c.STAGE_FULL] = plan.stage_full if limits_stages(plan) else WhenFull.DROP_NEWEST
         m[c.DISPATCH] = plan.dispatch
         m[c.LOGGING] = log
         m[c.N_STREAMS] = plan.n_streams
@@ -146,6 +145,7 @@ class Arena:
         resources[alone, c.RES_GROUP] = plan.resource_group.max() + 1 + np.arange(len(alone))
         resources[:, c.RES_BIT] = plan.resource_bit
         resources[:, c.RES_CAPACITY] = plan.stage_capacity
+        resources[:, c.RES_MEMORY] = np.where(plan.stage_bytes == UNBOUNDED, 0, plan.stage_bytes)
         resources[:, c.RES_SERVER] = first_server + (np.cumsum(counts) - counts) * c.SERVER_WIDTH
         resources[:, c.RES_IDLE] = counts
         resources[:, c.RES_STATE] = plan.resource_state
@@ -185,6 +185,7 @@ class Arena:
             (c.NODE_GATE, plan.node_gate),
             (c.NODE_STATE, plan.node_state),
             (c.NODE_KERNELS, plan.node_kernels),
+            (c.NODE_BYTES, plan.node_bytes),
             (c.NODE_COMPLETES, (plan.node_exit >= 0) | (plan.node_leave >= 0)),
             (c.NODE_FOLLOWERS, followers + plan.succ_ptr[:-1]),
             (c.NODE_FOLLOWERS_END, followers + plan.succ_ptr[1:]),

@@ -79,7 +79,7 @@ def place_resources(m: IntArray, tables: CandidateTables, at: int) -> int:
         m[r + c.RES_INDEX] = i
         m[r + c.RES_GROUP] = tables.resource_group[i]
         m[r + c.RES_BIT] = tables.resource_bit[i]
-        m[r + c.RES_CAPACITY] = tables.stage_capacity
+        m[r + c.RES_CAPACITY] = tables.stage_capacity[i]
     for i in range(n_servers):
         v = m[c.SERVERS] + i * c.SERVER_WIDTH
         for column in range(c.SERVER_WIDTH):
@@ -138,6 +138,7 @@ def place_nodes(m: IntArray, scratch: Scratch, at: int) -> int:
         m[node + c.NODE_WORK] = work + i
         m[node + c.NODE_BUSY] = busy + i
         m[node + c.NODE_WASTED] = 0
+        m[node + c.NODE_BYTES] = 0
         m[node + c.NODE_COMPLETES] = row[lo.EXIT] >= 0
         gates += row[lo.GATE]
         m[node + c.NODE_FOLLOWERS] = at

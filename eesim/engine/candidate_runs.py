@@ -163,7 +163,8 @@ def run_single_frames(
         (K,) 1 for each exit that some frame takes; the others are not simulated.
     latency, occupied, active_fj
         (n, K) arrival to answer, ns; arrival to the end of all work for the frame, ns; energy above base and idle, fJ.
-        Overwritten; latencies are -1 for candidates that cannot run and -2 for those that a single frame blocks.
+        Overwritten; latencies are -1 for candidates that cannot run and -2 for those that a single frame blocks,
+        or that lose it.
     """
     scratch = Scratch(memory.node, memory.place, memory.exit_of, memory.exit_label, memory.sizes)
     m = memory.m
@@ -191,6 +192,9 @@ def run_single_frames(
                 latency[i] = -2
                 break
             row = m[c.RECORDS] + frame * c.RECORD_WIDTH
+            if m[row + 4] != ANSWERED:
+                latency[i] = -2
+                break
             latency[i, e] = m[row + 2] - m[row + 1]
             occupied[i, e] = m[c.NOW] - arrival[frame]
             frame += 1

@@ -73,5 +73,5 @@ class CandidateTables(NamedTuple):
     """`Dispatch` discipline."""
     cancellation: int
     """`Cancellation` rule."""
-    stage_capacity: int
-    """Tasks that may wait for a resource."""
+    stage_capacity: IntArray
+    """(R,) tasks that may wait for each resource."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
-from eesim.plan.plan import FULL_SPEED, Draws, NodeKind, Plan
+from eesim.plan.plan import FULL_SPEED, Draws, NodeKind, Plan, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Node:
     state: int
     work_ns: tuple[int, ...]
     kernels: int
+    bytes: int
     enter: int
     leave: int
     successors: tuple[int, ...]
@@ -118,6 +119,8 @@ class Frame:
         The exit that answered, or -1.
     dropped, closed, left
         Whether it was dropped; whether nothing more of it may start; whether it has left.
+    status, place
+        How it ended, and the resource whose full queue lost it, or -1.
     running, done
         Tasks under way (pure delays included) and nodes done.
     gate_left
@@ -151,6 +154,8 @@ class Frame:
         self.tasks: tuple[Task, ...] = ()
         self.answer = -1
         self.dropped = False
+        self.status = Status.ANSWERED
+        self.place = -1
         self.closed = False
         self.left = False
         self.running = 0
@@ -217,6 +222,7 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
         plan.node_state.tolist(),
         plan.node_work_ns.tolist(),
         plan.node_kernels.tolist(),
+        plan.node_bytes.tolist(),
         plan.node_enter.tolist(),
         plan.node_leave.tolist(),
         [tuple(successors[first:end]) for first, end in pairwise(pointers)],
@@ -235,12 +241,14 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
             state=state,
             work_ns=tuple(work),
             kernels=kernels,
+            bytes=size,
             enter=enter,
             leave=leave,
             successors=followers,
         )
         for number, (
-            kind, resource, rank, missing, exit_, need, gate, state, work, kernels, enter, leave, followers
+            kind, resource, rank, missing, exit_, need, gate, state, work, kernels, size, enter, leave,
+            followers
         ) in enumerate(columns)
     )  # fmt: skip
 

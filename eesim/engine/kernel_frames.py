@@ -37,8 +37,9 @@ BLOCKING = int(WhenFull.BLOCK)
 DROP_NEWEST = int(WhenFull.DROP_NEWEST)
 TRANSFER = int(NodeKind.TRANSFER)
 ANSWERED = int(Status.ANSWERED)
-DROPPED = int(Status.DROPPED)
-GIVEN_UP = -1
+GIVEN_UP = int(Status.GIVEN_UP)
+LOST = int(Status.LOST)
+GIVE_UP = -1
 UNDECIDED = -2
 """In place of an exit."""
 
@@ -82,6 +83,7 @@ def cancel(m: IntArray, t: int) -> None:
         r = m[n + c.NODE_RESOURCE]
         remove(m, m[r + c.RES_HEAP], m[r + c.RES_WAITING], m[t + c.TASK_PLACE])
         m[r + c.RES_WAITING] -= 1
+        m[r + c.RES_HELD] -= m[n + c.NODE_BYTES]
         if m[c.LOGGING]:
             note_task(m, CANCEL, t, m[r + c.RES_INDEX])
     m[t + c.TASK_STATUS] = c.CANCELLED
@@ -127,6 +129,7 @@ def write_record(m: IntArray, g: int, frame: int, arrival: int, reached: int, st
     m[row + 7] = 0
     m[row + 8] = m[g + c.STREAM_INDEX]
     m[row + 9] = level
+    m[row + 10] = -1
     return row
 
 
@@ -147,22 +150,22 @@ def end_frame(m: IntArray, s: int, reached: int, status: int) -> int:
 
 @kernel
 def conclude(m: IntArray, t: int, reached: int) -> None:
-    """The frame of task ``t`` answers at exit ``reached`` because ``t`` is done, or is given up (`GIVEN_UP`)."""
+    """The frame of task ``t`` answers at exit ``reached`` because ``t`` is done, or is given up (`GIVE_UP`)."""
     s = m[t + c.TASK_SLOT]
-    if reached == GIVEN_UP:
+    if reached == GIVE_UP:
         if m[c.LOGGING]:
             note(m, DROP, m[s + c.SLOT_FRAME], -1, -1)
     elif m[c.LOGGING]:
         note_task(m, ANSWER, t, reached)
-    row = end_frame(m, s, reached, DROPPED if reached == GIVEN_UP else ANSWERED)
-    while t != c.NOBODY and reached != GIVEN_UP:
+    row = end_frame(m, s, reached, GIVEN_UP if reached == GIVE_UP else ANSWERED)
+    while t != c.NOBODY and reached != GIVE_UP:
         part = 7 if m[m[t + c.TASK_NODE] + c.NODE_KIND] == TRANSFER else 6
         m[row + part] += m[t + c.TASK_NOMINAL]
         cause = m[t + c.TASK_CAUSE]
         since = m[s + c.SLOT_ARRIVAL] if cause == c.NOBODY else m[cause + c.TASK_END]
         m[row + 5] += m[t + c.TASK_START] - since
         t = cause
-    if reached == GIVEN_UP or m[m[s + c.SLOT_STREAM] + c.STREAM_CANCELLATION] != CANCEL_NOTHING:
+    if reached == GIVE_UP or m[m[s + c.SLOT_STREAM] + c.STREAM_CANCELLATION] != CANCEL_NOTHING:
         close(m, s)
 
 
@@ -200,7 +203,7 @@ def decide(m: IntArray, t: int, e: int) -> None:
                 reached = e
                 break
             elif e >= m[m[g + c.STREAM_LEVEL_LAST] + m[s + c.SLOT_LEVEL]]:
-                reached = GIVEN_UP
+                reached = GIVE_UP
                 break
             e += 1
         m[s + c.SLOT_NEXT_EXIT] = e
@@ -210,25 +213,29 @@ def decide(m: IntArray, t: int, e: int) -> None:
 
 
 @kernel
-def drop(m: IntArray, s: int) -> None:
-    """Give up the frame in slot ``s``."""
+def drop(m: IntArray, s: int, r: int) -> None:
+    """The frame in slot ``s`` is lost because resource ``r`` is full."""
     if not m[s + c.SLOT_ENDED]:
         if m[c.LOGGING]:
-            note(m, DROP, m[s + c.SLOT_FRAME], -1, -1)
-        end_frame(m, s, -1, DROPPED)
+            note(m, DROP, m[s + c.SLOT_FRAME], -1, m[r + c.RES_INDEX])
+        row = end_frame(m, s, -1, LOST)
+        m[row + 10] = m[r + c.RES_INDEX]
     close(m, s)
     if m[s + c.SLOT_RUNNING] == 0:
         leave(m, s)
 
 
 @kernel
-def make_room(m: IntArray, s: int, r: int) -> bool:
-    """Apply the dropping rule of a full resource ``r``; whether the frame in slot ``s`` survives it."""
-    victim = s
-    if m[c.STAGE_FULL] != DROP_NEWEST and m[r + c.RES_WAITING] > 0:
-        victim = m[m[m[r + c.RES_HEAP]] + c.TASK_SLOT]
-    drop(m, victim)
-    return victim != s
+def make_room(m: IntArray, s: int, r: int, n: int) -> bool:
+    """Apply the dropping rule of a full resource ``r`` until node ``n`` has room; whether its frame survives it."""
+    while not has_room(m, r, n):
+        victim = s
+        if m[c.STAGE_FULL] != DROP_NEWEST and m[r + c.RES_WAITING] > 0:
+            victim = m[m[m[r + c.RES_HEAP]] + c.TASK_SLOT]
+        drop(m, victim, r)
+        if victim == s:
+            return False
+    return True
 
 
 @kernel
@@ -249,7 +256,7 @@ def release(m: IntArray, t: int, delay_now: bool) -> None:
             note_task(m, START, t, -1)
         return
     r = m[n + c.NODE_RESOURCE]
-    if m[c.STAGE_FULL] != BLOCKING and not has_room(m, r) and not make_room(m, s, r):
+    if m[c.STAGE_FULL] != BLOCKING and not make_room(m, s, r, n):
         return
     if m[c.DISPATCH] == FIFO:
         key = m[c.READY_COUNT]
@@ -260,6 +267,7 @@ def release(m: IntArray, t: int, delay_now: bool) -> None:
     m[t + c.TASK_STATUS] = c.READY
     push(m, m[r + c.RES_HEAP], m[r + c.RES_WAITING], t)
     m[r + c.RES_WAITING] += 1
+    m[r + c.RES_HELD] += m[n + c.NODE_BYTES]
     if m[c.LOGGING]:
         note_task(m, READY, t, m[r + c.RES_INDEX])
 

@@ -35,10 +35,12 @@ def note_task(m: IntArray, kind: int, t: int, place: int) -> None:
 
 
 @kernel
-def has_room(m: IntArray, r: int) -> bool:
-    """Whether one more task may wait for resource ``r``."""
+def has_room(m: IntArray, r: int, n: int) -> bool:
+    """Whether a task of node ``n`` may wait for resource ``r``."""
     capacity = m[r + c.RES_CAPACITY]
-    return capacity == UNBOUNDED or m[r + c.RES_WAITING] < capacity + m[r + c.RES_IDLE]
+    if capacity != UNBOUNDED and m[r + c.RES_WAITING] >= capacity + m[r + c.RES_IDLE]:
+        return False
+    return m[r + c.RES_MEMORY] == 0 or m[r + c.RES_HELD] + m[n + c.NODE_BYTES] <= m[r + c.RES_MEMORY]
 
 
 @kernel

@@ -34,8 +34,9 @@ def can_admit(m: IntArray, g: int) -> bool:
         return False
     if last != c.NOBODY and m[last + c.SLOT_GATE_LEFT] > 0:
         return False
-    r = m[m[g + c.STREAM_NODES] + c.NODE_RESOURCE]
-    return m[c.STAGE_FULL] != BLOCKING or r == PURE_DELAY or has_room(m, r)
+    root = m[g + c.STREAM_NODES]
+    r = m[root + c.NODE_RESOURCE]
+    return m[c.STAGE_FULL] != BLOCKING or r == PURE_DELAY or has_room(m, r, root)
 
 
 @kernel
@@ -111,8 +112,9 @@ def release_followers(m: IntArray, t: int, v: int) -> None:
         if m[follower + c.TASK_MISSING] > 0:
             continue
         m[follower + c.TASK_CAUSE] = t
-        r = m[m[follower + c.TASK_NODE] + c.NODE_RESOURCE]
-        if m[c.STAGE_FULL] == BLOCKING and v != c.NOBODY and r != PURE_DELAY and not has_room(m, r):
+        later = m[follower + c.TASK_NODE]
+        r = m[later + c.NODE_RESOURCE]
+        if m[c.STAGE_FULL] == BLOCKING and v != c.NOBODY and r != PURE_DELAY and not has_room(m, r, later):
             held = True
             continue
         release(m, follower, r == PURE_DELAY)
@@ -200,6 +202,7 @@ def finish_server(m: IntArray, v: int) -> None:
     m[v + c.SERVER_FINISH] = NEVER
     m[r + c.RES_IDLE] += 1
     m[r + c.RES_BUSY] -= 1
+    m[r + c.RES_HELD] -= m[m[t + c.TASK_NODE] + c.NODE_BYTES]
     if m[r + c.RES_BUSY] == 0:
         m[c.MASK] -= m[r + c.RES_BIT]
     if m[c.LOGGING]:
@@ -222,7 +225,8 @@ def retry_blocked(m: IntArray) -> bool:
             follower = m[t + c.TASK_SLOT] + m[j]
             if m[follower + c.TASK_MISSING] > 0 or m[follower + c.TASK_STATUS] != c.WAITING:
                 continue
-            if has_room(m, m[m[follower + c.TASK_NODE] + c.NODE_RESOURCE]):
+            later = m[follower + c.TASK_NODE]
+            if has_room(m, m[later + c.NODE_RESOURCE], later):
                 release(m, follower, False)
                 changed = True
             else:

@@ -112,7 +112,8 @@ NODE_BUSY = 13
 NODE_WASTED = 14
 NODE_COMPLETES = 15
 """Whether it completes an exit or leaves a section: what most nodes need not ask twice."""
-NODE_WIDTH = 16
+NODE_BYTES = 16
+NODE_WIDTH = 17
 
 # -- resource --------------------------------------------------------------------------------------------
 RES_INDEX = 0
@@ -128,7 +129,11 @@ RES_IDLE = 7
 RES_BUSY = 8
 RES_STATE = 9
 RES_BLOCKED_NS = 10
-RES_WIDTH = 11
+RES_MEMORY = 11
+"""Bytes for what the tasks read that wait or are served; 0: no limit."""
+RES_HELD = 12
+"""Bytes that they read."""
+RES_WIDTH = 13
 
 # -- server ----------------------------------------------------------------------------------------------
 SERVER_INDEX = 0
@@ -185,7 +190,7 @@ PENDING_FRAME = 0
 PENDING_ARRIVAL = 1
 PENDING_DRAW = 2
 PENDING_WIDTH = 3
-RECORD_WIDTH = 10
+RECORD_WIDTH = 11
 LOG_WIDTH = 5
 
 # -- what `advance` returns ----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from eesim.engine.frames import Frame, Node, Task
 from eesim.engine.protocol import Counters
 from eesim.engine.servers import Server
 from eesim.engine.timeline import Timeline
-from eesim.plan.plan import LOG_COLUMNS, RECORD_COLUMNS, EventKind, IntArray, NodeKind, Status
+from eesim.plan.plan import LOG_COLUMNS, RECORD_COLUMNS, EventKind, IntArray, NodeKind
 
 
 class Ledger:
@@ -77,11 +77,11 @@ class Ledger:
         """Write the record of a frame that answers at the end of the task ``last``."""
         parts = split_latency(last)
         invariants.check_split(self._timeline.now - frame.arrival_ns, parts)
-        self._record(frame, Status.ANSWERED, parts[:3])
+        self._record(frame, parts[:3])
 
     def dropped(self, frame: Frame) -> None:
         """Write the record of a frame that is dropped."""
-        self._record(frame, Status.DROPPED, (0, 0, 0))
+        self._record(frame, (0, 0, 0))
 
     def take_records(self) -> IntArray:
         """Hand over the records since the last call."""
@@ -109,9 +109,10 @@ class Ledger:
         """Hold the totals of a finished run against Little's law."""
         invariants.check_end(self._present, self._presence_ns, self._sojourn_ns)
 
-    def _record(self, frame: Frame, status: Status, parts: tuple[int, ...]) -> None:
+    def _record(self, frame: Frame, parts: tuple[int, ...]) -> None:
         now = self._timeline.now
-        row = (frame.number, frame.arrival_ns, now, frame.answer, status, *parts, frame.stream, frame.level)
+        head = (frame.number, frame.arrival_ns, now, frame.answer, frame.status)
+        row = (*head, *parts, frame.stream, frame.level, frame.place)
         self._records.append(row)
         self._sojourn_ns += now - frame.arrival_ns
         self._count_presence(-1)

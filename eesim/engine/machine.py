@@ -48,7 +48,7 @@ class Machine:
 
     def has_room(self, node: Node) -> bool:
         """Whether one more task of ``node`` may wait; a pure delay never has to."""
-        return node.resource == PURE_DELAY or self.resources[node.resource].has_room()
+        return node.resource == PURE_DELAY or self.resources[node.resource].has_room(node)
 
     def blocked(self) -> Iterator[Server]:
         """Go over the servers that are blocked, in order."""

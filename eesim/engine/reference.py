@@ -28,6 +28,7 @@ from eesim.plan.plan import (
     EventKind,
     IntArray,
     Plan,
+    Status,
     WhenFull,
 )
 
@@ -151,10 +152,10 @@ class ReferenceEngine:
         elif len(stream.queue) < stream.queue_capacity:
             stream.queue.append(frame)
         elif stream.queue_full is WhenFull.DROP_OLDEST and stream.queue:
-            self._lose(stream.queue.popleft())
+            self._lose(stream.queue.popleft(), Status.DROPPED)
             stream.queue.append(frame)
         else:
-            self._lose(frame)
+            self._lose(frame, Status.DROPPED)
         self._after_event()
 
     def _can_admit(self, stream: Stream) -> bool:
@@ -207,9 +208,9 @@ class ReferenceEngine:
             self._start_delay(task)
             return
         resource = self._machine.resources[node.resource]
-        if self._stage_full is not WhenFull.BLOCK and not resource.has_room():
+        while self._stage_full is not WhenFull.BLOCK and not resource.has_room(node):
             victim = self._victim(task, resource)
-            self._drop(victim)
+            self._drop(victim, resource)
             if victim is frame:
                 return
         self._note(EventKind.READY, frame, node.number, resource.number)
@@ -273,7 +274,7 @@ class ReferenceEngine:
             if answer >= 0:
                 self._answer(task, answer)
             elif frame.hopeless:
-                self._lose(frame)
+                self._lose(frame, Status.GIVEN_UP)
                 self._close(frame)
 
     def _answer(self, task: Task, exit_: int) -> None:
@@ -317,17 +318,19 @@ class ReferenceEngine:
 
     # -- drop and close ----------------------------------------------------------------------------------
 
-    def _lose(self, frame: Frame) -> None:
+    def _lose(self, frame: Frame, why: Status, place: int = -1) -> None:
         """Write off a frame that has not answered."""
         invariants.check_drop(frame)
         frame.dropped = True
-        self._note(EventKind.DROP, frame)
+        frame.status = why
+        frame.place = place
+        self._note(EventKind.DROP, frame, place=place)
         self._ledger.dropped(frame)
 
-    def _drop(self, frame: Frame) -> None:
-        """Drop a frame in flight; one that has answered only loses what it has left to do."""
+    def _drop(self, frame: Frame, full: Resource) -> None:
+        """Drop a frame in flight at a full queue; one that has answered only loses what it has left to do."""
         if frame.answer < 0:
-            self._lose(frame)
+            self._lose(frame, Status.LOST, full.number)
         self._close(frame)
         self._leave_if_through(frame)
 

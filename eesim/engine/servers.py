@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 from enum import Enum
 
-from eesim.engine.frames import Frame, Task
+from eesim.engine.frames import Frame, Node, Task
 from eesim.engine.timeline import Happening
 from eesim.plan.plan import Plan
 
@@ -113,6 +113,8 @@ class Resource:
     ----------
     waiting
         (key, task) in the order in which they will be served.
+    capacity, memory
+        Tasks that may wait, and bytes for what those that wait or are served read.
     group
         Exclusive group, or -1.
     bit
@@ -120,11 +122,12 @@ class Resource:
     """
 
     def __init__(
-        self, number: int, servers: tuple[Server, ...], capacity: int, group: int, bit: int, state: int
+        self, number: int, servers: tuple[Server, ...], capacity: int, memory: int, group: int, bit: int, state: int
     ) -> None:
         self.number = number
         self.servers = servers
         self.capacity = capacity
+        self.memory = memory
         self.group = group
         self.bit = bit
         self.state = state
@@ -142,10 +145,15 @@ class Resource:
         """Whether it has both an idle server and a waiting task."""
         return bool(self.waiting) and self.idle_server() is not None
 
-    def has_room(self) -> bool:
-        """Whether one more task may wait."""
+    def held_bytes(self) -> int:
+        """Bytes that the tasks read that wait or are served."""
+        served = (server.current for server in self.servers if server.mode is Mode.SERVING)
+        return sum(task.node.bytes for task in (*(task for _, task in self.waiting), *served))
+
+    def has_room(self, node: Node) -> bool:
+        """Whether one more task, of ``node``, may wait."""
         idle = sum(server.mode is Mode.IDLE for server in self.servers)
-        return len(self.waiting) < self.capacity + idle
+        return len(self.waiting) < self.capacity + idle and self.held_bytes() + node.bytes <= self.memory
 
     def add(self, task: Task) -> None:
         """Let ``task`` wait in the place that its key gives it."""
@@ -194,12 +202,12 @@ def read_resources(plan: Plan) -> tuple[Resource, ...]:
     servers = [Server(number, resource) for number, resource in enumerate(plan.server_resource.tolist())]
     columns = zip(
         plan.stage_capacity.tolist(),
+        plan.stage_bytes.tolist(),
         plan.resource_group.tolist(),
         plan.resource_bit.tolist(),
         plan.resource_state.tolist(),
         strict=True,
     )
     return tuple(
-        Resource(number, tuple(s for s in servers if s.resource == number), capacity, group, bit, state)
-        for number, (capacity, group, bit, state) in enumerate(columns)
+        Resource(number, tuple(s for s in servers if s.resource == number), *row) for number, row in enumerate(columns)
     )

@@ -13,7 +13,7 @@ from eesim.engine import candidate_tables as k
 from eesim.engine.candidate_tables import CandidateTables
 from eesim.hardware.laws import speed_table, transfer_ns
 from eesim.hardware.spec import Board
-from eesim.plan.lower import lower
+from eesim.plan.lower import limit_of, lower
 from eesim.plan.plan import UNBOUNDED, WhenFull
 from eesim.scenario.load import Scenario
 from eesim.workload.arrivals import ClosedLoop
@@ -38,6 +38,8 @@ def unsupported(scenario: Scenario) -> str:
         return "exit_order first_confident reads the set of confident exits"
     if policy.adaptive is not None:
         return "policy.adaptive lets exits depend on how many frames are in the system"
+    if policy.stage_queue.in_bytes:
+        return "policy.stage_queue is limited in bytes"
     if isinstance(scenario.spec.stream.arrivals, ClosedLoop):
         return "arrivals are a closed loop: nothing is asked of a stream that waits for the system"
     if scenario.spec.stream.noise is not None:
@@ -73,9 +75,10 @@ def candidate_tables(scenario: Scenario) -> CandidateTables:
     groups = {name: g for g, members in enumerate(board.exclusive) for name in members}
     nothing = np.zeros(len(links), np.int64)
     servers = [pe.servers for pe in board.pes.values()] + [1] * len(links)
-    stage_capacity = int(plan.stage_capacity[0])
+    names = [*board.pe_names, *links]
+    capacities = np.array([limit_of(policy.stage_queue.limits(name)[0]) for name in names], np.int64)
     # As in the arena: the rule of a stage queue that cannot be full never matters; take the cheapest.
-    stage_full = WhenFull.DROP_NEWEST if stage_capacity == UNBOUNDED else plan.stage_full
+    stage_full = plan.stage_full if (capacities != UNBOUNDED).any() else WhenFull.DROP_NEWEST
     return CandidateTables(
         source=np.array(network.sources, np.int64),
         exit=exits,
@@ -101,7 +104,7 @@ def candidate_tables(scenario: Scenario) -> CandidateTables:
         queue_full=int(plan.queue_full[0]),
         dispatch=int(plan.dispatch),
         cancellation=int(plan.cancellation[0]),
-        stage_capacity=stage_capacity,
+        stage_capacity=capacities,
     )
 
 

@@ -32,7 +32,7 @@ from eesim.explore.space import Space, pe_of
 from eesim.explore.stream_facts import exit_shares, least_gap_ns
 from eesim.mapping.policy import PolicyChange, resolve_policy
 from eesim.metrics.replication import QUANTILES
-from eesim.plan.plan import WhenFull
+from eesim.plan.plan import UNBOUNDED, WhenFull
 from eesim.scenario.explore import ExploreSpec
 from eesim.scenario.load import Scenario
 from eesim.workload.arrivals import Periodic
@@ -311,6 +311,8 @@ class Evaluator:
     def droppable(self) -> float:
         """Share of frames that a feasible candidate may drop."""
         drops = any(t.queue_full != WhenFull.BLOCK for t in self.tables) and self.columns.bounded_queue
+        limited = (t for t in self.tables if (t.stage_capacity != UNBOUNDED).any())
+        drops |= any(t.stage_full != WhenFull.BLOCK for t in limited)
         if not drops:
             return 0.0
         allowed = [limit.limit for limit in self.limits if limit.metric in ("drop_rate", "deadline_miss_rate")]

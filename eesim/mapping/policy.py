@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainSerializer, model_validator
 
 from eesim.findings import SpecError
 from eesim.oneof import OneOf
 from eesim.spec import Spec
+from eesim.units import Bytes
 
 PresetName = Literal["cooperative", "sequential", "coup-switch", "coup-pipeline"]
 
@@ -24,10 +25,47 @@ class Queue(Spec):
     full: Literal["block", "drop_newest", "drop_oldest"] = "drop_newest"
 
 
+def _written_size(value: object) -> object:
+    """Write a size as it is read, so that a policy that was found can be written into a scenario."""
+    return f"{value} B" if isinstance(value, int) else value
+
+
+Size = Annotated[
+    Literal["unbounded"] | Annotated[Bytes, Field(ge=1)], OneOf(), PlainSerializer(_written_size, return_type=object)
+]
+
+
+class StageLimits(Spec):
+    """Limits of the queue of one PE or link; what is not said is as for all of them."""
+
+    capacity: Count | None = None
+    bytes: Size | None = None
+
+
 class StageQueue(Queue):
-    """The queue in front of each PE; a full one holds back the server that would fill it, unless told otherwise."""
+    """The queue in front of each PE; a full one holds back the server that would fill it, unless told otherwise.
+
+    ``capacity`` counts tasks that wait, not those in service; ``bytes`` is memory for the tensors that tasks read which
+    wait or are served. ``pes`` changes either for single PEs (or links that queue).
+    """
 
     full: Literal["block", "drop_newest", "drop_oldest"] = "block"
+    bytes: Size = "unbounded"
+    pes: dict[str, StageLimits] = {}
+
+    @property
+    def in_bytes(self) -> bool:
+        """Whether any limit is one of bytes."""
+        sizes = (self.bytes, *(own.bytes for own in self.pes.values()))
+        return any(size not in (None, "unbounded") for size in sizes)
+
+    def limits(self, name: str) -> tuple[int | str, int | str]:
+        """Return the limits of tasks and of bytes that hold for a PE or link; ``"unbounded"`` where there is none."""
+        own = self.pes.get(name, StageLimits())
+        return (
+            self.capacity if own.capacity is None else own.capacity,
+            self.bytes if own.bytes is None else own.bytes,
+        )
 
 
 class Adaptive(Spec):

@@ -23,7 +23,9 @@ BATCHES = 20
 
 PARTS = ("queueing", "service", "transfer", "contention")
 
-FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL = range(len(RECORD_COLUMNS))
+(
+    FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL, PLACE
+) = range(len(RECORD_COLUMNS))  # fmt: skip
 
 
 class Snapshot(NamedTuple):
@@ -53,6 +55,8 @@ class Tally:
         Totals of each stream by itself, if asked for.
     taken
         (exit, level) to the number of answers there.
+    lost
+        (`Status`, resource or -1) to the number of frames that were dropped so.
     right
         Exit to the number of right answers there; only exits of streams whose answers are known one by one.
     """
@@ -77,6 +81,7 @@ class Tally:
         self.last_arrival_ns = -1
         self.taken: Counter[tuple[int, int]] = Counter()
         self.right: Counter[int] = Counter()
+        self.lost: Counter[tuple[int, int]] = Counter()
         self._deadlines_ns = np.array([NEVER if d is None else d for d in deadlines_ns], np.int64)
         self.streams = [Tally(n_exits, deadlines_ns, limit) for _ in deadlines_ns] if by_stream else []
 
@@ -88,7 +93,8 @@ class Tally:
         if right is not None:
             self._count_right(records[:, EXIT], right)
         answers = records[records[:, STATUS] == Status.ANSWERED]
-        self.dropped += len(records) - len(answers)
+        if len(answers) < len(records):
+            self._count_lost(records[records[:, STATUS] != Status.ANSWERED])
         if not len(answers):
             return
         latency = answers[:, FINISH] - answers[:, ARRIVAL]
@@ -110,6 +116,12 @@ class Tally:
         self.first_arrival_ns = min(self.first_arrival_ns, int(answers[:, ARRIVAL].min()))
         self.last_answer_ns = int(answers[-1, FINISH])
         self.last_arrival_ns = max(self.last_arrival_ns, int(answers[:, ARRIVAL].max()))
+
+    def _count_lost(self, records: IntArray) -> None:
+        self.dropped += len(records)
+        kinds, counts = np.unique(records[:, [STATUS, PLACE]], axis=0, return_counts=True)
+        for (status, place), count in zip(kinds.tolist(), counts.tolist(), strict=True):
+            self.lost[status, place] += count
 
     def _count_right(self, exits: IntArray, right: IntArray) -> None:
         judged = right != UNKNOWN
@@ -142,7 +154,7 @@ class Observation(NamedTuple):
     """Totals when the first measured frame was about to arrive."""
     end: Counters
     frames: IntArray | None
-    """(F, 10) records of all frames, warm-up included, in frame order; None if they were not kept."""
+    """(F, 11) records of all frames, warm-up included, in frame order; None if they were not kept."""
 
 
 class Observer:

@@ -13,7 +13,7 @@ from eesim.metrics.energy import TERMS, energy_of, per_resource, window
 from eesim.metrics.histogram import Histogram
 from eesim.metrics.observe import PARTS, Observation, Tally
 from eesim.plan.lower import Labels
-from eesim.plan.plan import UNBOUNDED, Plan
+from eesim.plan.plan import UNBOUNDED, Plan, Status, WhenFull
 
 NS_PER_MS = 1e6
 NS_PER_S = 1e9
@@ -38,12 +38,38 @@ class Replication(NamedTuple):
     span_ns: int = 0
 
 
-def tally_metrics(tally: Tally, exits: Sequence[str], levels: int = 0) -> dict[str, float]:
+class Loss(NamedTuple):
+    """A reason for which frames are dropped: its name, how their records end, and the resource whose queue is full."""
+
+    name: str
+    status: int
+    place: int = -1
+
+
+def losses_of(plan: Plan, labels: Labels, number: int | None = None) -> list[Loss]:
+    """Reasons for which frames of a stream (None: of any) can be dropped."""
+    mine = slice(None) if number is None else slice(number, number + 1)
+    found = []
+    if ((plan.queue_capacity[mine] != UNBOUNDED) & (plan.queue_full[mine] != WhenFull.BLOCK)).any():
+        found.append(Loss("queue", Status.DROPPED))
+    if (plan.level_last[mine] < plan.stream_exit[1:][mine, None] - 1).any():
+        found.append(Loss("given_up", Status.GIVEN_UP))
+    if plan.stage_full != WhenFull.BLOCK:
+        nodes = np.ones(plan.n_nodes, np.bool_) if number is None else plan.node_stream == number
+        limited = (plan.stage_capacity != UNBOUNDED) | (plan.stage_bytes != UNBOUNDED)
+        used = np.isin(np.arange(plan.n_resources), plan.node_resource[nodes])
+        found += [Loss(labels.resources[r], Status.LOST, int(r)) for r in np.flatnonzero(limited & used)]
+    return found
+
+
+def tally_metrics(tally: Tally, exits: Sequence[str], levels: int = 0, losses: Sequence[Loss] = ()) -> dict[str, float]:
     """Metrics that follow from the frames alone; ``levels`` is the number of levels above level 0."""
-    return _metrics(tally, exits, tally.by_exit, levels)
+    return _metrics(tally, exits, tally.by_exit, levels, losses)
 
 
-def _metrics(tally: Tally, exits: Sequence[str], by_exit: Sequence[Histogram], levels: int) -> dict[str, float]:
+def _metrics(
+    tally: Tally, exits: Sequence[str], by_exit: Sequence[Histogram], levels: int, losses: Sequence[Loss]
+) -> dict[str, float]:
     out = {"latency_ms.mean": tally.latency.mean / NS_PER_MS}
     for name, share in QUANTILES.items():
         out[f"latency_ms.{name}"] = tally.latency.quantile(share) / NS_PER_MS
@@ -59,6 +85,9 @@ def _metrics(tally: Tally, exits: Sequence[str], by_exit: Sequence[Histogram], l
         out[f"level_share.{level}"] = count / tally.answered if tally.answered else NAN
     out["deadline_miss_rate"] = tally.deadline_misses / tally.frames if tally.frames else NAN
     out["drop_rate"] = tally.dropped / tally.frames if tally.frames else NAN
+    for loss in losses:
+        lost = tally.lost[loss.status, loss.place]
+        out[f"drop_rate_by.{loss.name}"] = lost / tally.frames if tally.frames else NAN
     span = tally.last_answer_ns - tally.first_answer_ns
     out["period_ms"] = span / (tally.answered - 1) / NS_PER_MS if tally.answered > 1 else NAN
     out["throughput_fps"] = (tally.answered - 1) * NS_PER_S / span if tally.answered > 1 and span > 0 else NAN
@@ -81,7 +110,7 @@ def replication_metrics(
         unknown, or known answer by answer.
     """
     tally = observation.tally
-    values = tally_metrics(tally, labels.exits, plan.n_levels)
+    values = tally_metrics(tally, labels.exits, plan.n_levels, losses_of(plan, labels))
     values["accuracy"] = accuracy_of(tally, plan, labels, accuracy)
     spent = window(observation.begin, observation.end)
     values |= metrics_of_streams(plan, labels, tally, spent, accuracy)
@@ -157,7 +186,8 @@ def stream_metrics(tally: Tally, plan: Plan, labels: Labels, number: int) -> dic
     begin, end = int(plan.stream_exit[number]), int(plan.stream_exit[number + 1])
     prefix = f"{labels.streams[number]}/"
     names = [name.removeprefix(prefix) for name in labels.exits[begin:end]]
-    return _metrics(tally, names, tally.by_exit[begin:end], levels_of(plan, number))
+    losses = losses_of(plan, labels, number)
+    return _metrics(tally, names, tally.by_exit[begin:end], levels_of(plan, number), losses)
 
 
 def levels_of(plan: Plan, number: int) -> int:
@@ -167,7 +197,7 @@ def levels_of(plan: Plan, number: int) -> int:
 
 def batch_metrics(tally: Tally, plan: Plan, labels: Labels, accuracy: Sequence[FloatArray | None]) -> dict[str, float]:
     """Metrics of one batch of frames, those of each stream included."""
-    out = tally_metrics(tally, labels.exits, plan.n_levels)
+    out = tally_metrics(tally, labels.exits, plan.n_levels, losses_of(plan, labels))
     out["accuracy"] = accuracy_of(tally, plan, labels, accuracy)
     for g, own in enumerate(tally.streams):
         prefix = f"stream.{labels.streams[g]}."

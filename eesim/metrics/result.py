@@ -11,7 +11,7 @@ import numpy as np
 from eesim.base import IntArray
 from eesim.metrics.bounds import Bounds
 from eesim.metrics.observe import FRAME, PARTS
-from eesim.metrics.replication import NS_PER_MS, QUANTILES, Replication
+from eesim.metrics.replication import NS_PER_MS, QUANTILES, Replication, losses_of
 from eesim.metrics.requirements import Verdict
 from eesim.metrics.statistics import Estimate, t_interval, worst_of
 from eesim.plan.lower import Lowered
@@ -45,7 +45,7 @@ class Result:
     notes
         What the reader should know.
     records
-        Frame records of each replication, (F, 10), if they were kept.
+        Frame records of each replication, (F, 11), if they were kept.
     log
         Event log of the first replication's first frames, (L, 5), if it was kept.
     provenance
@@ -94,6 +94,7 @@ class Result:
             "period_ms": self.value("period_ms"),
             "deadline_miss_rate": self.value("deadline_miss_rate"),
             "drop_rate": self.value("drop_rate"),
+            "drop_rate_by": self._losses(),
             "utilisation": self._group("utilisation", labels.resources),
             "wasted_ms_per_frame": self._group("wasted_ms_per_frame", labels.resources),
             "blocked_share": self._group("blocked_share", labels.resources),
@@ -131,6 +132,11 @@ class Result:
         names = [f"{prefix}level_share.{level}" for level in range(self.lowered.plan.n_levels + 1)]
         return [self.value(name) for name in names if name in self.estimates]
 
+    def _losses(self, prefix: str = "", number: int | None = None) -> dict[str, float | None]:
+        """Share of the frames that were dropped for each reason that there can be."""
+        reasons = losses_of(self.lowered.plan, self.lowered.labels, number)
+        return self._group(f"{prefix}drop_rate_by", [reason.name for reason in reasons])
+
     def _stream(self, number: int) -> dict[str, Any]:
         """One of several streams."""
         labels, plan = self.lowered.labels, self.lowered.plan
@@ -154,6 +160,7 @@ class Result:
             "period_ms": self.value(f"{prefix}period_ms"),
             "deadline_miss_rate": self.value(f"{prefix}deadline_miss_rate"),
             "drop_rate": self.value(f"{prefix}drop_rate"),
+            "drop_rate_by": self._losses(prefix, number),
             "utilisation": self._group(f"{prefix}utilisation", labels.resources),
             "active_energy_mj_per_frame": self.value(f"{prefix}active_energy_mj_per_frame"),
             "accuracy": self.value(f"{prefix}accuracy"),

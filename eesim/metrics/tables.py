@@ -8,9 +8,24 @@ import numpy as np
 import pandas as pd
 
 from eesim.base import IntArray
-from eesim.metrics.observe import ARRIVAL, EXIT, FINISH, FRAME, LEVEL, QUEUEING, SERVICE, STATUS, STREAM, TRANSFER
+from eesim.metrics.observe import (
+    ARRIVAL,
+    EXIT,
+    FINISH,
+    FRAME,
+    LEVEL,
+    PLACE,
+    QUEUEING,
+    SERVICE,
+    STATUS,
+    STREAM,
+    TRANSFER,
+)
 from eesim.plan.lower import Labels, Lowered
 from eesim.plan.plan import EventKind, NodeKind, Status
+
+STATUS_WORDS = [status.name.lower() for status in Status]
+"""How frames end, in words."""
 
 
 def frame_table(records: Sequence[IntArray], labels: Labels) -> pd.DataFrame:
@@ -19,7 +34,7 @@ def frame_table(records: Sequence[IntArray], labels: Labels) -> pd.DataFrame:
     Parameters
     ----------
     records
-        Frame records of each replication, (F, 10).
+        Frame records of each replication, (F, 11).
     labels
         Names of exits and streams.
 
@@ -27,8 +42,9 @@ def frame_table(records: Sequence[IntArray], labels: Labels) -> pd.DataFrame:
     -------
     DataFrame
         ``frame, arrival_ns, finish_ns, exit, status, queueing_ns, service_ns, transfer_ns, contention_ns, stream,
-        level, replication``; ``finish_ns`` and ``exit`` (1-based number in the network) are empty for dropped frames,
-        ``stream`` where there is one stream that has no name.
+        level, lost_at, replication``; ``finish_ns`` and ``exit`` (1-based number in the network) are empty for frames
+        without an answer, ``stream`` where there is one stream that has no name, ``lost_at`` where no full queue of a
+        PE or link lost the frame.
     """
     rows = np.concatenate(records)
     answered = rows[:, STATUS] == Status.ANSWERED
@@ -42,13 +58,14 @@ def frame_table(records: Sequence[IntArray], labels: Labels) -> pd.DataFrame:
             "arrival_ns": rows[:, ARRIVAL],
             "finish_ns": pd.array(rows[:, FINISH], dtype="Int64").copy(),
             "exit": pd.array(number, dtype="Int64").copy(),
-            "status": pd.Categorical.from_codes(rows[:, STATUS], pd.Index(["answered", "dropped"])),
+            "status": pd.Categorical.from_codes(rows[:, STATUS], pd.Index(STATUS_WORDS)),
             "queueing_ns": parts[:, 0],
             "service_ns": parts[:, 1],
             "transfer_ns": parts[:, 2],
             "contention_ns": contention,
             "stream": pd.Categorical.from_codes(rows[:, STREAM], pd.Index(labels.streams or ("",), dtype="object")),
             "level": rows[:, LEVEL],
+            "lost_at": pd.Categorical.from_codes(rows[:, PLACE] + 1, pd.Index(["", *labels.resources], dtype="object")),
             "replication": np.repeat(np.arange(len(records)), [len(part) for part in records]),
         }
     ).assign(

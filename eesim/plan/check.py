@@ -18,7 +18,7 @@ def check_sections(plan: Plan) -> None:
     if not len(plan.section_places) and max(plan.node_enter.max(), plan.node_leave.max()) < 0:
         return
     wrong = [f"section {z} has {places} places" for z, places in enumerate(plan.section_places) if places < 1]
-    if plan.stage_full != WhenFull.BLOCK and (plan.stage_capacity != UNBOUNDED).any():
+    if plan.stage_full != WhenFull.BLOCK and limits_stages(plan):
         wrong.append("stage queues that drop cannot be combined with sections")
     known = range(-1, len(plan.section_places))
     for name, column in (("node_enter", plan.node_enter), ("node_leave", plan.node_leave)):
@@ -30,6 +30,11 @@ def check_sections(plan: Plan) -> None:
         raise ValueError("; ".join(wrong))
 
 
+def limits_stages(plan: Plan) -> bool:
+    """Whether the queue of any resource can be full."""
+    return bool((plan.stage_capacity != UNBOUNDED).any() or (plan.stage_bytes != UNBOUNDED).any())
+
+
 def _wrong_in_stream(plan: Plan, g: int) -> list[str]:
     """Say what is wrong with the sections of stream ``g``."""
     nodes = np.arange(plan.stream_node[g], plan.stream_node[g + 1])
@@ -37,6 +42,8 @@ def _wrong_in_stream(plan: Plan, g: int) -> list[str]:
     wrong = []
     if used and plan.cancellation[g] != Cancellation.NONE:
         wrong.append(f"stream {g} has sections and cancels")
+    if used and (plan.level_last[g] < plan.stream_exit[g + 1] - 1).any():
+        wrong.append(f"stream {g} has sections and gives frames up")
     for z in used:
         enter, leave = (nodes[column[nodes] == z].tolist() for column in (plan.node_enter, plan.node_leave))
         if len(enter) != 1 or len(leave) != 1:

@@ -39,6 +39,7 @@ from eesim.plan.plan import (
 from eesim.scenario.load import Scenario
 from eesim.workload.arrivals import ClosedLoop
 from eesim.workload.multiplex import Multiplexed
+from eesim.workload.network import Network
 from eesim.workload.stream import Frames
 
 _CANCELLATION = {
@@ -149,7 +150,7 @@ class Lowered:
 def _entrance(scenario: Scenario) -> dict[str, Any]:
     """Rules of the queue of frames; a closed loop is a source that a queue without places holds back."""
     policy = scenario.policy
-    in_flight = _limit(policy.frames_in_flight)
+    in_flight = limit_of(policy.frames_in_flight)
     if isinstance(scenario.spec.stream.arrivals, ClosedLoop):
         endless = in_flight == UNBOUNDED and policy.frame_gate == "open"
         rules = {
@@ -159,7 +160,7 @@ def _entrance(scenario: Scenario) -> dict[str, Any]:
         }
     else:
         rules = {
-            "queue_capacity": _limit(policy.queue.capacity),
+            "queue_capacity": limit_of(policy.queue.capacity),
             "queue_full": _WHEN_FULL[policy.queue.full],
             "frames_in_flight": in_flight,
         }
@@ -183,7 +184,8 @@ def _levels(policy: Policy, names: tuple[str, ...], graph: TaskGraph) -> dict[st
     }
 
 
-def _limit(written: object) -> int:
+def limit_of(written: object) -> int:
+    """Return a limit as a number: `UNBOUNDED` for one that is written so."""
     return UNBOUNDED if written == "unbounded" else int(str(written))
 
 
@@ -401,7 +403,6 @@ def _assemble(
         node_exit[list(members)] = k
     bits, speed = speed_table(board, contention=contention)
     groups = {name: g for g, members in enumerate(board.exclusive) for name in members}
-    capacity = _limit(policy.stage_queue.capacity)
     return Plan(
         node_kind=np.array([NodeKind.TRANSFER if n.is_transfer else NodeKind.SEGMENT for n in nodes], np.int64),
         node_resource=costs.resource,
@@ -413,6 +414,7 @@ def _assemble(
         node_state=costs.state,
         node_work_ns=costs.work_ns,
         node_kernels=np.array([_kernels(costs.scenario, node) for node in nodes], np.int64),
+        node_bytes=np.array([_bytes_read(costs.scenario.network, node) for node in nodes], np.int64),
         node_enter=np.full(len(nodes), -1, np.int64),
         node_leave=np.full(len(nodes), -1, np.int64),
         succ_ptr=np.cumsum([0, *map(len, followers)]).astype(np.int64),
@@ -427,7 +429,7 @@ def _assemble(
         speed_ppm=np.ascontiguousarray(
             np.concatenate([speed, np.full((len(speed), n_links), FULL_SPEED, np.int64)], axis=1)
         ),
-        stage_capacity=np.full(len(resources), capacity, np.int64),
+        **_stage_limits(policy, resources),
         section_places=np.zeros(0, np.int64),
         stage_full=_WHEN_FULL[policy.stage_queue.full],
         dispatch=_DISPATCH[policy.dispatch],
@@ -443,6 +445,22 @@ def _assemble(
         resource_idle_uw=np.array([pe.idle_power.value for pe in board.pes.values()] + [0] * n_links, np.int64),
         base_uw=board.base_power.value,
     )
+
+
+def _stage_limits(policy: Policy, resources: list[str]) -> dict[str, IntArray]:
+    """Tasks that may wait for each resource, and memory for what they read."""
+    queue = policy.stage_queue
+    limits = [queue.limits(name) for name in resources]
+    return {
+        "stage_capacity": np.array([limit_of(capacity) for capacity, _ in limits], np.int64),
+        "stage_bytes": np.array([limit_of(size) for _, size in limits], np.int64),
+    }
+
+
+def _bytes_read(network: Network, node: Node) -> int:
+    """Size of the tensor that a node reads."""
+    source = node.segment if node.is_transfer else network.sources[node.segment]
+    return network.segments[source].output if source >= 0 else network.input
 
 
 def _kernels(scenario: Scenario, node: Node) -> int:

@@ -126,6 +126,8 @@ class Plan(NamedTuple):
     """(N, V) service time at full speed when the processing element is found in state v, ns."""
     node_kernels: IntArray
     """(N,) number of equal kernels that the node consists of (>= 1): where a running task can be stopped."""
+    node_bytes: IntArray
+    """(N,) size of the tensor that the node reads, which takes up memory of its resource from `READY` to the end."""
     node_enter: IntArray
     """(N,) section whose place the node takes when it starts, or -1."""
     node_leave: IntArray
@@ -148,7 +150,9 @@ class Plan(NamedTuple):
     speed_ppm: IntArray
     """(M, R) speed of each resource for each busy mask, ppm of full speed."""
     stage_capacity: IntArray
-    """(R,) tasks that may wait for the resource, `UNBOUNDED` if there is no limit."""
+    """(R,) tasks that may wait for the resource, `UNBOUNDED` if there is no limit; those in service do not count."""
+    stage_bytes: IntArray
+    """(R,) memory for what the tasks read that wait for the resource or are served by it, `UNBOUNDED` likewise."""
     section_places: IntArray
     """(Z,) places of each section, at least one; Z = 0 where there is none."""
     # -- rules ----------------------------------------------------------------------------------------
@@ -256,6 +260,11 @@ class Status(IntEnum):
 
     ANSWERED = 0
     DROPPED = 1
+    """Never admitted: the queue of frames was full."""
+    GIVEN_UP = 2
+    """It declined an exit after which its level gives frames up."""
+    LOST = 3
+    """A task of it met a full queue of a resource, or had to make room there."""
 
 
 class EventKind(IntEnum):
@@ -282,5 +291,7 @@ LOG_COLUMNS = ("time_ns", "kind", "frame", "node", "place")
 
 RECORD_COLUMNS = (
     "frame", "arrival_ns", "finish_ns", "exit", "status", "queueing_ns", "service_ns", "transfer_ns", "stream", "level",
+    "place",
 )  # fmt: skip
-"""Columns of the frame records, all int64; contention is the rest of the latency."""
+"""Columns of the frame records, all int64; contention is the rest of the latency; the place is the resource whose queue
+lost the frame, or -1."""

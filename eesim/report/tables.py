@@ -10,7 +10,8 @@ from rich.text import Text
 
 from eesim.metrics.energy import TERMS
 from eesim.metrics.observe import PARTS
-from eesim.metrics.replication import NS_PER_MS, QUANTILES
+from eesim.metrics.replication import NS_PER_MS, QUANTILES, losses_of
+from eesim.plan.plan import Status
 from eesim.report.layout import Line, beside, columns, heading, paragraph
 from eesim.report.numbers import limit, measured, percent, with_unit
 from eesim.report.words import (
@@ -182,6 +183,7 @@ def _rate_rows(result: Result) -> list[list[str]]:
         ["  throughput", *measured(found["throughput_fps"], "fps")],
         ["  period", *measured(found["period_ms"], "ms")],
         ["  frames dropped", *measured(found["drop_rate"], "%", scale=100, significant=3)],
+        *_loss_rows(result),
     ]
     if any(member.spec.requirements.deadline is not None for member in result.scenario.streams):
         missed = measured(found["deadline_miss_rate"], "%", scale=100, significant=3)
@@ -192,6 +194,25 @@ def _rate_rows(result: Result) -> list[list[str]]:
     if found["accuracy"].value is not None:
         rows.append(["  accuracy", *measured(found["accuracy"], "%", scale=100)])
     return [*rows, ["  power", *measured(found["power_mw"], "mW")]]
+
+
+def _loss_rows(result: Result) -> list[list[str]]:
+    """Why frames were dropped, unless all of them met a full queue of frames."""
+    found = result.estimates
+    known = [
+        (loss, found[f"drop_rate_by.{loss.name}"]) for loss in losses_of(result.lowered.plan, result.lowered.labels)
+    ]
+    lost = [(loss, share) for loss, share in known if share.value]
+    if all(loss.status == Status.DROPPED for loss, _ in lost):
+        return []
+    words = {Status.DROPPED: "waiting to enter", Status.GIVEN_UP: "given up"}
+    return [
+        [
+            f"    {words.get(Status(loss.status), f'queue of {shortened(loss.name, NAME)}')}",
+            *measured(share, "%", scale=100, significant=3),
+        ]
+        for loss, share in lost
+    ]
 
 
 def _bounds(result: Result) -> list[Line]:

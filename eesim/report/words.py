@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eesim.mapping.policy import Adaptive, Policy, Queue, resolve_policy
+from eesim.mapping.policy import Adaptive, Policy, Queue, StageQueue, resolve_policy
 from eesim.metrics.statistics import Estimate
 from eesim.report.numbers import duration, measured, number
 from eesim.scenario.load import Scenario
@@ -65,7 +65,11 @@ def policy_words(policy: Policy) -> str:
 def switch_words(value: object) -> str:
     """Value of a policy switch."""
     if isinstance(value, Queue):
-        return f"{value.capacity}, {value.full.replace('_', ' ')} when full"
+        full = value.full.replace("_", " ")
+        if not isinstance(value, StageQueue):
+            return f"{value.capacity}, {full} when full"
+        own = [f"{_limits(*value.limits(name))} at {name}" for name in value.pes]
+        return ", ".join([_limits(value.capacity, value.bytes), *own, f"{full} when full"])
     if isinstance(value, Adaptive):
         limits = " and ".join(map(str, value.above))
         fall = f", hysteresis {value.hysteresis}" if value.hysteresis else ""
@@ -73,6 +77,13 @@ def switch_words(value: object) -> str:
         dropped = f", given up after {lost}" if lost else ""
         return f"above {limits} frames in the system{fall}, read at each {value.read_at}{dropped}"
     return "off" if value is None else str(value).replace("_", " ")
+
+
+def _limits(capacity: int | str, size: int | str) -> str:
+    """Limits of the queue of a PE."""
+    if size == "unbounded":
+        return str(capacity)
+    return f"{size:,} B" if capacity == "unbounded" else f"{capacity} and {size:,} B"
 
 
 def physics_words(scenario: Scenario) -> str:
@@ -88,7 +99,10 @@ def stream_words(scenario: Scenario) -> str:
     match stream.noise:
         case Exponential():
             parts.append("exponential service times")
-        case Lognormal(cv=cv):
+        case Lognormal(cv=dict() as each):
+            low, high = min(each.values(), default=0.0), max(each.values(), default=0.0)
+            parts.append(f"lognormal service times, spread {low * 100:.4g} to {high * 100:.4g} % of the mean")
+        case Lognormal(cv=float() as cv):
             parts.append(f"lognormal service times, spread {cv * 100:.4g} % of the mean")
     return "; ".join(parts)
 

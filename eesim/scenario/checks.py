@@ -11,7 +11,7 @@ from eesim.mapping.mapping import Mapping, MappingSpec
 from eesim.mapping.policy import Policy, Queue
 from eesim.scenario.runtimes import measured_runtime
 from eesim.scenario.spec import ScenarioSpec
-from eesim.scenario.stream_checks import rateless, stream_notes, timeless, wrong_lengths
+from eesim.scenario.stream_checks import rateless, stream_notes, timeless, unknown_segments, wrong_lengths
 from eesim.wording import DataPath
 from eesim.workload.arrivals import ArrivalTrace, ClosedLoop
 from eesim.workload.confidences import MAX_EXITS, ExitConfidences
@@ -28,6 +28,7 @@ def stream_problems(document: Document, spec: ScenarioSpec, network: Network, po
     found: list[Problem] = []
     names, exits, here = network.exit_names, spec.stream.exits, ("stream", "exits")
     found += wrong_lengths(document, exits, network) + timeless(document, spec.stream)
+    found += unknown_segments(document, spec.stream, network)
     if isinstance(exits, FixedExit) and exits.exit > len(names):
         listed = f"network {network.name} has {len(names)} exits ({', '.join(names)})"
         found.append(document.problem((*here, "exit"), f"there is no exit {exits.exit}: {listed}"))
@@ -156,6 +157,37 @@ def short_traces(document: Document, spec: ScenarioSpec, traces: Traces) -> list
             message = f"{spec.run.frames} frames are asked for, but the {key} trace has {len(trace)} rows"
             found.append(document.problem(("run", "frames"), message, str(len(trace))))
     return found
+
+
+def stage_problems(
+    document: Document, spec: ScenarioSpec, board: Board, network: Network, mapping: Mapping, policy: Policy
+) -> Iterator[Problem]:
+    """Find limits of the queues of PEs that are of no PE, and tensors that are too large for the memory of theirs."""
+    queue, here = policy.stage_queue, ("policy", "stage_queue")
+    charge = board.transfers.charge if spec.physics.transfers else ""
+    links = {route.link for route in board.transfers.routes.values()} if charge == "link" else set()
+    known = [*board.pe_names, *sorted(links)]
+    for name in queue.pes:
+        if name not in known:
+            listed = f"board {board.name} has no PE {name!r} (it has {' '.join(known)})"
+            yield document.problem((*here, "pes", name), listed, suggest(name, known))
+    reads: dict[str, list[tuple[int, str]]] = {}
+    for i, (source, pe) in enumerate(zip(network.sources, mapping.pes, strict=True)):
+        size = network.segments[source].output if source >= 0 else network.input
+        reads.setdefault(pe, []).append((size, f"what segment {network.segment_names[i]} reads"))
+        if source >= 0 and mapping.pes[source] != pe and charge in ("sender", "receiver", "link"):
+            route = board.transfers.route(mapping.pes[source], pe)
+            at = {"sender": mapping.pes[source], "receiver": pe, "link": route.link if route is not None else ""}[
+                charge
+            ]
+            reads.setdefault(at, []).append((size, f"the output of segment {network.segment_names[source]}"))
+    for name, sizes in reads.items():
+        limit = queue.limits(name)[1]
+        size, what = max(sizes)
+        if isinstance(limit, int) and size > limit:
+            own = name in queue.pes and queue.pes[name].bytes is not None
+            path: DataPath = (*here, "pes", name, "bytes") if own else (*here, "bytes")
+            yield document.problem(path, f"{what} ({size:,} B) never fits on {name}: no frame could pass")
 
 
 RUNTIME_TERMS = {"cold_start", "input", "profiling", "npu_fusing", "stage_overhead", "first_stage"}

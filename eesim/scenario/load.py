@@ -16,7 +16,7 @@ from eesim.mapping.mapping import Mapping as SegmentMapping
 from eesim.mapping.mapping import MappingSpec, resolve_mapping
 from eesim.mapping.policy import PRESETS, Policy, PolicyChange, resolve_policy
 from eesim.overrides import Override, apply_overrides, parse_overrides, steps_of
-from eesim.scenario.checks import notes_of, short_traces, stream_problems, unprofiled, unroutable
+from eesim.scenario.checks import notes_of, short_traces, stage_problems, stream_problems, unprofiled, unroutable
 from eesim.scenario.library import find_board, find_network, shown
 from eesim.scenario.requirements import Requirements
 from eesim.scenario.spec import ProfileChange, ScenarioSpec, StreamEntries
@@ -100,7 +100,7 @@ class Scenario:
     @property
     def stream(self) -> Stream:
         """The stream, ready to be drawn; the first one, if there are several."""
-        return Stream(self.spec.stream, self.traces, len(self.network.segments), self.number, self.decisions)
+        return Stream(self.spec.stream, self.traces, self.network.segment_names, self.number, self.decisions)
 
     @cached_property
     def decisions(self) -> Decisions:
@@ -314,6 +314,8 @@ def _resolve_one(document: Document, beside: Path, read: Read, *, number: int = 
     profile = collect.attempt(lambda: _profile(profile_doc, board, network)) if profile_doc else None
     collect.problems += stream_problems(document, spec, network, policy)
     if mapping is not None:
+        if policy is not None:
+            collect.problems += stage_problems(document, spec, board, network, mapping, policy)
         if profile is not None:
             collect.problems += unprofiled(document, spec.mapping, board, network, profile, mapping)
         if spec.physics.transfers:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from eesim.engine.simulate import ENGINES, EngineName, make_engine
 from eesim.plan.plan import FULL_SPEED, EventKind, IntArray, Plan, Status, WhenFull
-from tests.plans import draws, run, single_server, tandem
+from tests.plans import Step, build, draws, run, single_server, tandem
 
 WORK = 1_000_000
 BATCHES = 20
@@ -59,8 +61,49 @@ def test_losses_of_an_m_m_1_k_queue(engine: EngineName, places: int, load: float
     else:
         limits = {"stage_capacity": places - 1, "stage_full": WhenFull.DROP_NEWEST}
     records = records_of(engine, single_server(WORK, **limits), arrivals, noise)
-    lost = (records[:, 4] == Status.DROPPED).astype(float)
+    lost = (records[:, 4] == (Status.DROPPED if where == "queue" else Status.LOST)).astype(float)
+    assert set(records[:, 4]) == {Status.ANSWERED, Status.DROPPED if where == "queue" else Status.LOST}
     agrees(lost, (1 - load) * load**places / (1 - load ** (places + 1)), precision=0.05)
+
+
+def losses_of_m_d_1_k(load: float, places: int) -> float:
+    """Share of lost arrivals: solve the chain of the number left behind by departures (Cohen; Gross and Harris, 5.1.8).
+
+    With ``k[j]`` the chance of j arrivals in a service, departures leave ``pi`` behind; the server is busy for a share
+    ``1 / (pi[0] + load)`` of the load that is offered.
+    """
+    k = [np.exp(-load) * load**j / math.factorial(j) for j in range(places)]
+    moves = np.zeros((places, places))
+    for i in range(places):
+        first = max(i - 1, 0)
+        for j in range(first, places - 1):
+            moves[i, j] = k[j - first]
+        moves[i, -1] = 1 - moves[i].sum()
+    pi = np.linalg.lstsq(
+        np.vstack([moves.T - np.eye(places), np.ones(places)]), np.append(np.zeros(places), 1), rcond=None
+    )[0]
+    return float(1 - 1 / (pi[0] + load))
+
+
+def test_the_chain_of_departures_knows_the_queues_without_waiting_places() -> None:
+    assert losses_of_m_d_1_k(0.8, 1) == pytest.approx(0.8 / 1.8)  # Erlang's loss formula, any service
+    assert losses_of_m_d_1_k(0.5, 40) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("places", [1, 2, 4])
+@pytest.mark.parametrize("limit", ["tasks", "bytes"])
+def test_losses_of_an_m_d_1_k_queue(engine: EngineName, places: int, limit: str) -> None:
+    """K places: K - 1 tasks that wait and the one in service; or memory for K inputs, of which one is served."""
+    load = 0.9
+    arrivals, _ = random_stream(FRAMES[engine], load, exponential=False)
+    limits = {"stage_capacity": places - 1} if limit == "tasks" else {"stage_bytes": 1000 * places + 999}
+    plan = build([Step(0, WORK, exit=0, size=1000)], stage_full=WhenFull.DROP_NEWEST, **limits)
+    records = records_of(engine, plan, arrivals)
+    lost = records[:, 4] == Status.LOST
+    assert (records[lost, 10] == 0).all()
+    assert (records[~lost, 10] == -1).all()
+    agrees(lost.astype(float), losses_of_m_d_1_k(load, places), precision=0.06)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -101,7 +101,17 @@ def networks(draw: st.DrawFn) -> Document:
 
 
 @st.composite
-def policies(draw: st.DrawFn, exits: list[str]) -> Document:
+def stage_limits(draw: st.DrawFn, pes: list[str]) -> Document:
+    """Limits in bytes, and of single PEs. No tensor is larger than 4 kB, and none may never fit."""
+    sizes = st.sampled_from(["unbounded", "4 kB", "7 kB", "12 kB"])
+    if draw(st.sampled_from([True, False, False])):
+        return {}
+    own = st.fixed_dictionaries({}, optional={"capacity": st.sampled_from([0, 1, 3, "unbounded"]), "bytes": sizes})
+    return {"bytes": draw(sizes), "pes": {pe: draw(own) for pe in pes if draw(st.booleans())}}
+
+
+@st.composite
+def policies(draw: st.DrawFn, exits: list[str], pes: list[str]) -> Document:
     """Every switch, except what contradicts itself or needs a trace."""
     decide = draw(st.sampled_from([True, True, True, False]))
     blocking = decide and draw(st.sampled_from([False, False, True]))
@@ -126,7 +136,7 @@ def policies(draw: st.DrawFn, exits: list[str]) -> Document:
         "frame_gate": draw(st.sampled_from(["open", "open", "first_subgraph", "last_subgraph", "all"])),
         "frames_in_flight": draw(st.sampled_from(["unbounded", 3, 2, 1])),
         "queue": draw(queues),
-        "stage_queue": draw(queues),
+        "stage_queue": {**draw(queues), **draw(stage_limits(pes))},
         "dispatch": draw(st.sampled_from(["oldest_frame", "fifo"])),
     }
 
@@ -222,7 +232,7 @@ def exits_of(network: Document) -> list[str]:
 def entries(draw: st.DrawFn, board: Document, network: Document, shared: Document) -> Document:
     """One stream of several, which must not wait for the system; switches of the PEs are ``shared``."""
     # What a stream does not say is the scenario's: without levels of its own it has to say so.
-    policy = {"adaptive": None, **draw(policies(exits_of(network))), **shared}
+    policy = {"adaptive": None, **draw(policies(exits_of(network), list(board["pes"]))), **shared}
     policy["queue"] = {**policy["queue"], "full": draw(st.sampled_from(["drop_newest", "drop_oldest"]))}
     stream = draw(streams(len(exits_of(network)), policy, closed_loops=False))
     return {
@@ -238,7 +248,7 @@ def entries(draw: st.DrawFn, board: Document, network: Document, shared: Documen
 def worlds(draw: st.DrawFn, several: bool | None = None) -> dict[str, Document]:
     """A scenario and everything that it refers to; of ``several`` streams or of one, or either."""
     board, network = draw(boards()), draw(networks())
-    policy = draw(policies(exits_of(network)))
+    policy = draw(policies(exits_of(network), list(board["pes"])))
     world = {
         "board": board,
         "network": network,

@@ -30,6 +30,8 @@ def supported(world: dict[str, Document], *, closed_loops: bool = True) -> Scena
     opp = {key: clock for key, clock in scenario["mapping"]["opp"].items() if key in world["board"]["pes"]}
     scenario["policy"].pop("adaptive", None)
     scenario["stream"]["exits"].pop("alternatives", None)
+    for limits in (scenario["policy"]["stage_queue"], *scenario["policy"]["stage_queue"].get("pes", {}).values()):
+        limits.pop("bytes", None)
     changed = {
         **scenario,
         "mapping": {**scenario["mapping"], "opp": opp},

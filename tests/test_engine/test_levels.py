@@ -108,7 +108,7 @@ def test_a_hard_frame_is_given_up_where_its_level_says_so(name: EngineName) -> N
         20 FINISH 1.1 @1, EXIT 1.1 @0, LEVEL 1 @0
         28 FINISH 1.2 @0, EXIT 1.2 @1, ANSWER 1.2 @1, LEAVE 1
     """)
-    assert engine.take_records()[:, [0, 2, 3, 4, 9]].tolist() == [[0, 6, -1, 1, 1], [1, 28, 1, 0, 0]]
+    assert engine.take_records()[:, [0, 2, 3, 4, 9]].tolist() == [[0, 6, -1, 2, 1], [1, 28, 1, 0, 0]]
     assert engine.counters().wasted_ns.tolist() == [4, 2, 10]
 
 

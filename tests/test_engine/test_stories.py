@@ -436,22 +436,54 @@ def test_servers_that_block_each_other_are_a_deadlock() -> None:
         held.feed(draws(plan, [0, 0, 0]), final=False)
 
 
+def test_memory_is_taken_up_by_what_waits_and_what_is_served() -> None:
+    """Three tasks of 4 bytes each want 10 bytes of memory."""
+    steps = [Step(0, 10, exit=0, size=4)]
+    engine = simulate(build(steps, stage_bytes=10, stage_full=WhenFull.DROP_NEWEST), [0, 1, 2, 10])
+    assert story(engine.take_log()) == told("""
+        0 ARRIVE 0, ADMIT 0, READY 0.0 @0, START 0.0 @0
+        1 ARRIVE 1, ADMIT 1, READY 1.0 @0
+        2 ARRIVE 2, ADMIT 2, DROP 2 @0, LEAVE 2
+        10 FINISH 0.0 @0, EXIT 0.0 @0, ANSWER 0.0 @0, LEAVE 0, ARRIVE 3, ADMIT 3, READY 3.0 @0, START 1.0 @0
+        20 FINISH 1.0 @0, EXIT 1.0 @0, ANSWER 1.0 @0, LEAVE 1, START 3.0 @0
+        30 FINISH 3.0 @0, EXIT 3.0 @0, ANSWER 3.0 @0, LEAVE 3
+    """)
+
+
+def test_a_large_tensor_makes_room_for_itself_by_several_frames() -> None:
+    """Node 1 reads 6 bytes on a PE with 10 on which node 0 of later frames holds 2 each: two of them must go."""
+    steps = [Step(0, 3, size=2), Step(1, 4, [0], size=2), Step(0, 5, [1], exit=0, size=6)]
+    rules: dict[str, Any] = {"stage_bytes": [10, UNBOUNDED], "stage_full": WhenFull.DROP_OLDEST}
+    engine = simulate(build(steps, dispatch=Dispatch.FIFO, **rules), [0, 3, 4, 5, 6])
+    assert [line for line in story(engine.take_log()) if line.startswith("7 DROP")] == ["7 DROP 3 @0"]
+    steps[2] = Step(0, 5, [1], exit=0, size=8)
+    engine = simulate(build(steps, dispatch=Dispatch.FIFO, **rules), [0, 3, 4, 5, 5])
+    lines = [line for line in story(engine.take_log()) if line.startswith("7 DROP")]
+    assert lines == ["7 DROP 3 @0", "7 DROP 4 @0"]
+
+
+def test_a_full_memory_blocks_the_server_that_would_fill_it() -> None:
+    steps = [Step(0, 2, size=1), Step(1, 10, [0], exit=0, size=4)]
+    lines = log_of(build(steps, stage_bytes=[UNBOUNDED, 7]), [0, 0])
+    assert [line for line in lines if "BLOCK" in line] == ["4 BLOCK 1.0 @0", "12 UNBLOCK 1.0 @0"]
+
+
 def test_a_full_stage_drops_the_newest_or_the_oldest() -> None:
     arrivals = [0, 1, 2]
     newest = single_server(10, stage_capacity=1, stage_full=WhenFull.DROP_NEWEST)
-    assert log_of(newest, arrivals)[7:11] == told("2 ARRIVE 2, ADMIT 2, DROP 2, LEAVE 2")
+    assert log_of(newest, arrivals)[7:11] == told("2 ARRIVE 2, ADMIT 2, DROP 2 @0, LEAVE 2")
     oldest = single_server(10, stage_capacity=1, stage_full=WhenFull.DROP_OLDEST)
     assert log_of(oldest, arrivals)[7:13] == told("""
-        2 ARRIVE 2, ADMIT 2, DROP 1, CANCEL 1.0 @0, LEAVE 1, READY 2.0 @0
+        2 ARRIVE 2, ADMIT 2, DROP 1 @0, CANCEL 1.0 @0, LEAVE 1, READY 2.0 @0
     """)
 
 
 def test_all_service_for_a_dropped_frame_is_wasted() -> None:
     plan = tandem([1, 10], stage_capacity=[UNBOUNDED, 0], stage_full=WhenFull.DROP_NEWEST)
     engine = simulate(plan, [0, 0])
-    assert only(story(engine.take_log()), "DROP", "LEAVE") == told("2 DROP 1, LEAVE 1\n11 LEAVE 0")
+    assert only(story(engine.take_log()), "DROP", "LEAVE") == told("2 DROP 1 @1, LEAVE 1\n11 LEAVE 0")
     assert engine.counters().wasted_ns.tolist() == [1, 0]
-    assert engine.take_records()[:, :8].tolist() == [[1, 0, 2, -1, 1, 0, 0, 0], [0, 0, 11, 0, 0, 0, 11, 0]]
+    assert engine.take_records()[:, :8].tolist() == [[1, 0, 2, -1, 3, 0, 0, 0], [0, 0, 11, 0, 0, 0, 11, 0]]
 
 
 def test_a_dropped_frame_stays_until_nothing_of_it_runs() -> None:
@@ -460,10 +492,10 @@ def test_a_dropped_frame_stays_until_nothing_of_it_runs() -> None:
     steps = [Step(0, 2), Step(1, 3, [0]), Step(0, 1, [0]), Step(2, 20, [2]), Step(1, 1, [1, 3], exit=0)]
     engine = simulate(build(steps, **rules), [0, 0])
     # Frame 0: PE 0 until 3, PE 1 until 5, PE 2 until 23. Frame 1: PE 0 from 3 to 6, PE 1 from 5 to 8.
-    assert only(story(engine.take_log()), "DROP", "LEAVE") == told("6 DROP 1\n8 LEAVE 1\n24 LEAVE 0")
+    assert only(story(engine.take_log()), "DROP", "LEAVE") == told("6 DROP 1 @2\n8 LEAVE 1\n24 LEAVE 0")
     assert engine.counters().wasted_ns.tolist() == [2, 3, 1, 0, 0]
     at_once = simulate(build(steps, cancellation=Cancellation.RUNNING_AT_ONCE, **rules), [0, 0])
-    assert only(story(at_once.take_log()), "DROP", "ABORT", "LEAVE")[:3] == told("6 DROP 1, ABORT 1.1 @1, LEAVE 1")
+    assert only(story(at_once.take_log()), "DROP", "ABORT", "LEAVE")[:3] == told("6 DROP 1 @2, ABORT 1.1 @1, LEAVE 1")
     assert at_once.counters().wasted_ns.tolist() == [2, 1, 1, 0, 0]
 
 
@@ -506,8 +538,8 @@ def test_counters_count_the_elapsed_part_of_what_is_under_way() -> None:
     engine.feed(draws(plan, []), final=True)
     assert engine.counters().busy_ns.tolist() == [[20]]
     assert engine.take_log().shape == (0, 5)
-    assert engine.take_records().shape == (2, 10)
-    assert engine.take_records().shape == (0, 10)
+    assert engine.take_records().shape == (2, 11)
+    assert engine.take_records().shape == (0, 11)
 
     plan = delayed_pair(2, 30, 1)
     engine = engine_for(plan)
@@ -525,7 +557,7 @@ def test_feeding_nothing_is_a_run_without_frames() -> None:
     engine = engine_for(plan, log=True)
     engine.feed(draws(plan, []), final=False)
     engine.feed(draws(plan, []), final=True)
-    assert engine.take_records().shape == (0, 10)
+    assert engine.take_records().shape == (0, 11)
     assert engine.counters().now_ns == 0
 
 

@@ -283,6 +283,22 @@ def test_switches_become_numbers(policy: dict[str, Any], field: str, expected: i
     assert changed <= {field, "stage_capacity"}
 
 
+def test_queues_of_pes_have_limits_of_their_own() -> None:
+    queue = {"capacity": 2, "bytes": "5 kB", "pes": {"L": {"capacity": 0}, "G": {"bytes": "unbounded"}}}
+    plan = lowered(policy={"stage_queue": queue}).plan
+    assert plan.stage_capacity.tolist() == [2, 0, 2]
+    assert plan.stage_bytes.tolist() == [5000, 5000, UNBOUNDED]
+
+
+def test_a_node_reads_the_tensor_of_its_source() -> None:
+    network = network_data({"name": "b1", "output": "3 kB"}, *({**segment, "output": "2 kB"} for segment in PAIR[1:]))
+    board = board_data()
+    found = lower(scenario_of(board, network, everywhere(board, {"b1": 1, "e1": 1, "b2": 1}), "BLB"))
+    # The branch and its copy, and the next segment, read what b1 puts out; b1 reads the network's input.
+    read = dict(zip(found.labels.nodes, found.plan.node_bytes.tolist(), strict=True))
+    assert read == {"b1": 1000, "b1>L": 3000, "e1": 3000, "b2": 3000}
+
+
 def test_a_stage_queue_bounds_every_resource() -> None:
     found = lowered(board_data(charge="link"), policy={"stage_queue": {"capacity": 2}})
     assert found.plan.stage_capacity.tolist() == [2] * 4
