@@ -29,7 +29,7 @@ from eesim.mapping.policy import PRESETS, Policy, PolicyChange, Queue, resolve_p
 from eesim.metrics.result import Result
 from eesim.overrides import apply_overrides, parse_overrides
 from eesim.plan.plan import EventKind
-from eesim.scenario.load import Scenario, _expand, resolve
+from eesim.scenario.load import Scenario, expand_short, resolve
 from eesim.scenario.sensitivity import PlausibleSpec
 from eesim.scenario.spec import ScenarioSpec
 from eesim.spec import validate_document
@@ -233,7 +233,7 @@ def test_overrides_in_the_prose_load() -> None:
             changes = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
             if changes == ["PATH=VALUE"] or "..." in written:
                 continue
-            document = apply_overrides(load_document(CAMERA), parse_overrides(changes), _expand)
+            document = apply_overrides(load_document(CAMERA), parse_overrides(changes), expand_short)
             resolve(document, SCENARIOS)
             found += 1
     assert found > 15

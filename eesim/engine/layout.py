@@ -56,7 +56,12 @@ SECTIONS = 34
 from the others so that nodes are no larger where the plan has no sections. Then this is 0."""
 PLACES = 35
 """Free places of each section, side by side."""
-RUN_WIDTH = 36
+
+# -- what the totals are read with (see `eesim.engine.kernel_counters`) ------------------------------------
+N_STATES = 36
+MARKED = 37
+"""Marks of the present call of `advance` that have been reached."""
+RUN_WIDTH = 38
 
 # -- stream: its rules, who waits and who is in flight ---------------------------------------------------
 STREAM_INDEX = 0

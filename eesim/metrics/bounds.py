@@ -76,7 +76,29 @@ def _needed(plan: Plan, shares: FloatArray) -> FloatArray:
     return needed
 
 
-def bounds(plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0) -> Bounds:
+class Paths(NamedTuple):
+    """What bounds are made of, whatever the stream."""
+
+    exit_latency_ns: IntArray
+    """(K,) critical path to each exit."""
+    work_ns: IntArray
+    """(N,) least service time of each node."""
+    servers: IntArray
+    """(R,) servers of each resource."""
+
+
+def paths_of(plan: Plan) -> Paths:
+    """Compute the paths of a plan, for several calls of `bounds`."""
+    ends = critical_paths_ns(plan)
+    exits = np.array([max(ends[plan.node_exit == k], default=0) for k in range(plan.n_exits)], np.int64)
+    for g in np.flatnonzero(plan.first_confident == 0):
+        # In order: an exit's answer waits until every earlier exit has declined.
+        own = slice(int(plan.stream_exit[g]), int(plan.stream_exit[g + 1]))
+        exits[own] = np.maximum.accumulate(exits[own])
+    return Paths(exits, shortest_work_ns(plan), np.bincount(plan.server_resource, minlength=plan.n_resources))
+
+
+def bounds(plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0, paths: Paths | None = None) -> Bounds:
     """Compute the bounds of a plan.
 
     Parameters
@@ -88,16 +110,12 @@ def bounds(plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0) -> Bounds
     mean_noise
         Mean factor on service times. Paths are bounds on means only where it is 1 or more (Jensen: the mean of a
         longest path is at least the longest path of means).
+    paths
+        Of the plan, if they are known.
     """
-    ends = critical_paths_ns(plan)
-    exits = np.array([max(ends[plan.node_exit == k], default=0) for k in range(plan.n_exits)], np.int64)
-    for g in np.flatnonzero(plan.first_confident == 0):
-        # In order: an exit's answer waits until every earlier exit has declined.
-        own = slice(int(plan.stream_exit[g]), int(plan.stream_exit[g + 1]))
-        exits[own] = np.maximum.accumulate(exits[own])
+    exits, least_ns, servers = paths or paths_of(plan)
     needed = _needed(plan, shares)
-    work = shortest_work_ns(plan) * mean_noise
-    servers = np.bincount(plan.server_resource, minlength=plan.n_resources)
+    work = least_ns * mean_noise
     demand = np.zeros(plan.n_resources)
     served = plan.node_resource != PURE_DELAY
     np.add.at(demand, plan.node_resource[served], (work * needed)[served])

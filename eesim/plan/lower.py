@@ -86,6 +86,11 @@ class Lowered:
     parts: tuple[Lowered, ...] = ()
     """Each stream alone, where there are several."""
 
+    @property
+    def _keeps_exits(self) -> bool:
+        """Whether the plan's exits are the network's."""
+        return bool((self.exit_of == np.arange(len(self.exit_of))).all())
+
     def draws(self, frames: Frames | Multiplexed) -> Draws:
         """Translate drawn frames: network exits to the plan's, noise per segment to noise per node."""
         if isinstance(frames, Multiplexed):
@@ -97,7 +102,7 @@ class Lowered:
             for network_exit, plan_exit in enumerate(self.exit_of):
                 exits |= (frames.confident >> network_exit & 1) << plan_exit
         else:
-            exits = self.exit_of[frames.exit]
+            exits = frames.exit if self._keeps_exits else self.exit_of[frames.exit]
         noise = np.zeros((0, plan.n_nodes), np.int64)
         if len(frames.noise_ppm):
             noise = np.ascontiguousarray(frames.noise_ppm[:, list(self.labels.node_segment)])
