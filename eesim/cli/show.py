@@ -82,7 +82,7 @@ def _scenario(arguments: argparse.Namespace) -> Scenario:
     from eesim.scenario.load import load
 
     path = Path(arguments.name)
-    if not path.exists() and path.suffix == "" and path.parent == Path():
+    if not path.exists() and path.suffix == "" and not path.is_absolute():
         path = scenario_folder() / f"{arguments.name}.yaml"
     return load(path, arguments.overrides)
 
