@@ -49,9 +49,8 @@ class CompiledEngine:
         """Simulate up to the arrival of the last frame in ``draws``, or to the end; see `Engine.feed`."""
         total = len(draws.arrival_ns)
         rows = np.empty((len(marks), self._width), np.int64)
-        done = 0
+        done, begin_s = 0, thread_time()
         for begin in range(0, max(total, 1), BLOCK_FRAMES):
-            begin_s = thread_time()
             end = min(begin + BLOCK_FRAMES, total)
             part = Draws(*(np.ascontiguousarray(array[begin:end], np.int64) for array in draws))
             upto = int(np.searchsorted(marks, self._first + end - begin, side="right"))
@@ -59,6 +58,7 @@ class CompiledEngine:
             done = upto
             self._memory.engine_s += thread_time() - begin_s
             self._collect()
+            begin_s = thread_time()
         return _Totals(rows, *self._shape)
 
     def _advance(self, draws: Draws, final: bool, marks: IntArray, rows: IntArray) -> None:
@@ -68,12 +68,10 @@ class CompiledEngine:
         stream = arena.stream_offsets[draws.stream]
         arena.m[c.MARKED] = 0
         status = c.CRAMPED
-        begin_s = thread_time()
         while status == c.CRAMPED:
             status = _advance(arena.m, draws.arrival_ns, draws.exit, stream, self._first, final, marks, rows)
             if status == c.CRAMPED:
                 arena.add_slots()
-        self._memory.kernel_s += thread_time() - begin_s
         self._first += frames
         if status == c.STUCK:
             self._collect()

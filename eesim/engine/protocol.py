@@ -38,8 +38,8 @@ class Memory:
         What engines of a plan begin with, by the plan's id; the plan is kept, so that its id stays its own.
     sink
         Takes records at once, as views that are good until it returns; without it they are kept for `take_records`.
-    engine_s, kernel_s
-        Processor time that engines with this memory took, and what of it was compiled code; ``sink`` not included.
+    engine_s
+        Processor time that engines with this memory took to simulate; ``sink`` is not included.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Memory:
         self.used = 0
         self.begun: dict[tuple[int, bool], tuple[Plan, IntArray]] = {}
         self.sink: Callable[[IntArray], None] | None = None
-        self.engine_s = self.kernel_s = 0.0
+        self.engine_s = 0.0
 
 
 class Engine(Protocol):

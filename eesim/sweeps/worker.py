@@ -49,12 +49,11 @@ class Row(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """Time that points took: on the clock, and of the processor; of that, in the engine, in its kernel, and drawing."""
+    """Time that points took: on the clock, and of the processor; of that, in the engine, and drawing frames."""
 
     wall_s: float = 0.0
     cpu_s: float = 0.0
     engine_s: float = 0.0
-    kernel_s: float = 0.0
     drawing_s: float = 0.0
 
     def plus(self, other: Spent) -> Spent:
@@ -111,7 +110,7 @@ class Simulator:
 
     def _clocks(self) -> Spent:
         memory, drawn = self._scratch.memory, self._scratch.drawn
-        return Spent(time.perf_counter(), time.thread_time(), memory.engine_s, memory.kernel_s, drawn.drawing_s)
+        return Spent(time.perf_counter(), time.thread_time(), memory.engine_s, drawn.drawing_s)
 
     def run(self, chunk: Chunk) -> Outcome:
         """Return a row for each point, and the time that they took."""
@@ -125,7 +124,7 @@ class Simulator:
     def _warm_up(self, task: Task) -> None:
         """Load all that simulating needs, on a few frames, before anything is timed."""
         self._row(task._replace(changes=(*task.changes, ("run.frames", 2), ("run.replications", 1))))
-        self._scratch.memory.engine_s = self._scratch.memory.kernel_s = 0.0
+        self._scratch.memory.engine_s = 0.0
         # What is alive by now stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()

@@ -52,6 +52,17 @@ def test_all_placements_lose_what_the_page_says() -> None:
         assert told == table
 
 
+@pytest.mark.slow
+def test_of_all_placements_few_lose_little() -> None:
+    found = eesim.explore(eesim.load(SCENARIO), confirm=False)
+    assert found.certificate.proven_optimal
+    assert (found.space.size, found.rejected["drop_rate"]) == (108, 96)
+    assert list(found.describe()["mapping"].values()) == ["worker"] * 4 + ["cloud"] * 3
+    for s2, s3 in (("edge", "edge"), ("worker", "worker")):
+        changes = {"mapping.segments": ["worker", "worker", s2, s2, s3, s3, "edge"], "requirements": {}}
+        assert (eesim.run(eesim.load(SCENARIO, changes)).value("drop_rate") or 0) > 0.03
+
+
 def test_what_the_page_concludes() -> None:
     told = {tuple(row[:2]): [float(cell.split()[0]) for cell in row[2:]] for row in rows("<!-- study: ceed tiers -->")}
     text = re.sub(r"\s+", " ", PAGE)
