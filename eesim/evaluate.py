@@ -195,7 +195,8 @@ def _observe(job: _Job, replication: int, warmup: str | int) -> Observation:
     stop_at = min(int(warmup), n - 1) if isinstance(warmup, int) else 0
     step = max(n // SNAPSHOTS, 1)
     by_sample = any(isinstance(member.spec.stream.exits, ExitConfidences) for member in scenario.streams)
-    key = AnswerKey(job.lowered.labels.exit_number) if by_sample else None
+    again = bool(job.lowered.plan.reuse_patience.any())
+    key = AnswerKey(job.lowered.labels.exit_number, again=again) if by_sample else None
     observer = Observer(
         n,
         job.lowered.plan.n_exits,
@@ -252,6 +253,7 @@ def _summary(
 ) -> Result:
     scenario, lowered = job.scenario, job.lowered
     estimates = combine(measured, batches, scenario.spec.run.confidence)
+    again = "reuse_share" in estimates
     shares = np.array([estimates[f"exit_share.{name}"].value or 0.0 for name in lowered.labels.exits])
     result = Result(
         scenario=scenario,
@@ -260,7 +262,7 @@ def _summary(
         seed=job.seed,
         replications=tuple(measured),
         estimates=estimates,
-        bounds=bounds(lowered.plan, shares),
+        bounds=bounds(lowered.plan, shares, reused=estimates["reuse_share"].value or 0.0 if again else 0.0),
         verdicts=judge_all(scenario, estimates),
         notes=(),
         records=records,

@@ -46,6 +46,7 @@ class Step:
     enter: int = -1
     leave: int = -1
     size: int = 0
+    detects: bool = False
 
 
 def ints(values: Any) -> IntArray:
@@ -78,6 +79,8 @@ RULES = {
     "level_up": [[]],
     "level_down": [[]],
     "level_at_exit": 0,
+    "reuse_patience": 0,
+    "reuse_most": UNBOUNDED,
 }
 """Nothing is limited, and what waits is cancelled after the answer."""
 
@@ -103,6 +106,7 @@ def graph(steps: Sequence[Step]) -> dict[str, Any]:
         "node_work_ns": [row * n_states if len(row) == 1 else row for row in work],
         "node_kernels": [step.kernels for step in steps],
         "node_bytes": [step.size for step in steps],
+        "node_detects": [step.detects for step in steps],
         "node_enter": [step.enter for step in steps],
         "node_leave": [step.leave for step in steps],
         "succ_ptr": np.cumsum([0, *map(len, successors)]),

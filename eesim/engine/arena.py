@@ -6,10 +6,10 @@ import numpy as np
 
 from eesim.engine import layout as c
 from eesim.plan.check import check_sections, limits_stages
-from eesim.plan.plan import NEVER, PURE_DELAY, UNBOUNDED, IntArray, Plan, WhenFull
+from eesim.plan.plan import NEVER, PURE_DELAY, UNBOUNDED, Draws, IntArray, Plan, WhenFull
 
 LOG_ROWS_PER_NODE = 8
-"""No task makes more log rows: ready, start, finish, exit, level, answer, block, unblock."""
+"""No task makes more log rows: ready, start, finish, exit, level or reuse, answer, block, unblock."""
 LOG_ROWS_PER_FRAME = 5
 """Arrive, admit, level, drop, leave."""
 MIN_SLOTS = 16
@@ -41,7 +41,7 @@ class Arena:
         self.slots: list[list[IntArray]] = [[] for _ in range(plan.n_streams)]
         # Streams that go first lie first: the kernels scan them in this order.
         self._order = np.argsort(plan.stream_priority, kind="stable")
-        self._capacity: dict[str | int, int] = {"records": 0, "log": 0, c.NOISE: 0, c.CONFIDENT: 0}
+        self._capacity: dict[str | int, int] = {"records": 0, "log": 0, c.NOISE: 0, c.CONFIDENT: 0, c.SCENE: 0}
         self._pending = [0] * plan.n_streams
         self._place_rules(log)
         self._place_streams()
@@ -125,6 +125,8 @@ class Arena:
             (c.STREAM_LEVEL_UP, up + index * plan.n_levels),
             (c.STREAM_LEVEL_DOWN, down + index * plan.n_levels),
             (c.STREAM_LEVEL_AT_EXIT, plan.level_at_exit),
+            (c.STREAM_REUSE, plan.reuse_patience),
+            (c.STREAM_REUSE_MOST, plan.reuse_most),
             (c.STREAM_LEVEL_LAST, last + index * (plan.n_levels + 1)),
         ):
             streams[:, column] = values
@@ -186,7 +188,8 @@ class Arena:
             (c.NODE_STATE, plan.node_state),
             (c.NODE_KERNELS, plan.node_kernels),
             (c.NODE_BYTES, plan.node_bytes),
-            (c.NODE_COMPLETES, (plan.node_exit >= 0) | (plan.node_leave >= 0)),
+            (c.NODE_DETECTS, plan.node_detects),
+            (c.NODE_COMPLETES, (plan.node_exit >= 0) | (plan.node_leave >= 0) | (plan.node_detects > 0)),
             (c.NODE_FOLLOWERS, followers + plan.succ_ptr[:-1]),
             (c.NODE_FOLLOWERS_END, followers + plan.succ_ptr[1:]),
             (c.NODE_WORK, work + index * plan.n_states),
@@ -273,11 +276,12 @@ class Arena:
             self.m[offset : offset + waiting] = self.m[old : old + waiting]
             row[c.RES_HEAP] = offset
 
-    def keep_draws(self, first: int, noise_ppm: IntArray, confident: IntArray) -> None:
-        """Hold noise and confident sets of all frames that are not over, and of those that come from ``first`` on."""
+    def keep_draws(self, first: int, draws: Draws) -> None:
+        """Hold noise, confident sets and scenes of frames that are not over, and of those from ``first`` on."""
         oldest = self._oldest_frame(first)
-        self._keep_rows(c.NOISE, self.plan.n_nodes, oldest, first, noise_ppm)
-        self._keep_rows(c.CONFIDENT, self.plan.n_levels + 1, oldest, first, confident)
+        self._keep_rows(c.NOISE, self.plan.n_nodes, oldest, first, draws.noise_ppm)
+        self._keep_rows(c.CONFIDENT, self.plan.n_levels + 1, oldest, first, draws.confident)
+        self._keep_rows(c.SCENE, 1, oldest, first, draws.scene)
 
     def _oldest_frame(self, first: int) -> int:
         m = self.m

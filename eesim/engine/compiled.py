@@ -46,7 +46,7 @@ class CompiledEngine:
     def _advance(self, draws: Draws, final: bool) -> None:
         frames = len(draws.arrival_ns)
         self._arena.reserve(frames)
-        self._arena.keep_draws(self._first, draws.noise_ppm, draws.confident)
+        self._arena.keep_draws(self._first, draws)
         stream = self._arena.stream_offsets[draws.stream]
         status = c.CRAMPED
         while status == c.CRAMPED:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
-from eesim.plan.plan import FULL_SPEED, Draws, NodeKind, Plan, Status
+from eesim.plan.plan import FULL_SPEED, Draws, NodeKind, Plan, Reused, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Node:
     work_ns: tuple[int, ...]
     kernels: int
     bytes: int
+    detects: bool
     enter: int
     leave: int
     successors: tuple[int, ...]
@@ -110,6 +111,8 @@ class Frame:
         Factor on each node's work, or None.
     confident
         At each level, the bit mask of its confident exits, or None.
+    scene
+        What it shows, as `Draws.scene` has it, or None.
 
     Attributes
     ----------
@@ -133,6 +136,10 @@ class Frame:
         At each level, the exit at which it is dropped if it declines there, too; empty for none.
     hopeless
         Whether it declined that exit.
+    seems_known, seems_new
+        Whether a detector would take it for any other scene, and would not know its own again.
+    reused, told
+        Whose answer it got, and if another frame's, that one's exit and level.
     """
 
     def __init__(
@@ -143,6 +150,7 @@ class Frame:
         drawn_exit: int,
         noise_ppm: list[int] | None,
         confident: list[int] | None,
+        scene: int | None = None,
     ) -> None:
         self.number = number
         self.stream = stream
@@ -150,6 +158,11 @@ class Frame:
         self.drawn_exit = drawn_exit
         self.noise_ppm = noise_ppm
         self.confident = confident
+        self.scene = 0 if scene is None else scene >> 2
+        self.seems_known = bool(scene and scene & 2)
+        self.seems_new = bool(scene and scene & 1)
+        self.reused = Reused.OWN
+        self.told: tuple[int, int] | None = None
         self.level = 0
         self.tasks: tuple[Task, ...] = ()
         self.answer = -1
@@ -223,6 +236,7 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
         plan.node_work_ns.tolist(),
         plan.node_kernels.tolist(),
         plan.node_bytes.tolist(),
+        plan.node_detects.tolist(),
         plan.node_enter.tolist(),
         plan.node_leave.tolist(),
         [tuple(successors[first:end]) for first, end in pairwise(pointers)],
@@ -242,12 +256,13 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
             work_ns=tuple(work),
             kernels=kernels,
             bytes=size,
+            detects=bool(detects),
             enter=enter,
             leave=leave,
             successors=followers,
         )
         for number, (
-            kind, resource, rank, missing, exit_, need, gate, state, work, kernels, size, enter, leave,
+            kind, resource, rank, missing, exit_, need, gate, state, work, kernels, size, detects, enter, leave,
             followers
         ) in enumerate(columns)
     )  # fmt: skip
@@ -263,6 +278,7 @@ def read_frames(draws: Draws, first: int) -> list[Frame]:
         draws.exit.tolist(),
         draws.noise_ppm.tolist() or absent,
         draws.confident.tolist() or absent,
+        draws.scene.tolist() or absent,
         strict=True,
     )
     return [Frame(first + place, *row) for place, row in enumerate(columns)]

@@ -18,6 +18,7 @@ from eesim.plan.plan import (
     EventKind,
     IntArray,
     NodeKind,
+    Reused,
     Status,
     WhenFull,
 )
@@ -30,6 +31,9 @@ ANSWER = int(EventKind.ANSWER)
 DROP = int(EventKind.DROP)
 LEAVE = int(EventKind.LEAVE)
 LEVEL = int(EventKind.LEVEL)
+REUSE = int(EventKind.REUSE)
+SAME_SCENE = int(Reused.SAME_SCENE)
+STALE = int(Reused.STALE)
 FIFO = int(Dispatch.FIFO)
 CANCEL_NOTHING = int(Cancellation.NONE)
 STOP_AT_KERNEL = int(Cancellation.RUNNING_AT_KERNEL)
@@ -41,6 +45,7 @@ GIVEN_UP = int(Status.GIVEN_UP)
 LOST = int(Status.LOST)
 GIVE_UP = -1
 UNDECIDED = -2
+ANSWER_AGAIN = -3
 """In place of an exit."""
 
 
@@ -130,6 +135,7 @@ def write_record(m: IntArray, g: int, frame: int, arrival: int, reached: int, st
     m[row + 8] = m[g + c.STREAM_INDEX]
     m[row + 9] = level
     m[row + 10] = -1
+    m[row + 11] = 0
     return row
 
 
@@ -149,15 +155,67 @@ def end_frame(m: IntArray, s: int, reached: int, status: int) -> int:
 
 
 @kernel
+def scene_of(m: IntArray, s: int) -> int:
+    """Scene that the frame in slot ``s`` shows, and what a detector makes of it (`Draws.scene`)."""
+    return m[m[c.SCENE] + m[s + c.SLOT_FRAME] - m[c.SCENE_FIRST]]
+
+
+@kernel
+def seems_known(m: IntArray, s: int, g: int) -> bool:
+    """Whether the frame in slot ``s`` is taken to show what the reference of its stream ``g`` did."""
+    if m[g + c.STREAM_KNOWN] == 0 or m[g + c.STREAM_ALIKE] < m[g + c.STREAM_REUSE]:
+        return False
+    if m[g + c.STREAM_REUSED] >= m[g + c.STREAM_REUSE_MOST]:
+        return False
+    scene = scene_of(m, s)
+    if scene >> 2 == m[g + c.STREAM_KNOWN_SCENE]:
+        return scene & 1 == 0
+    return scene & 2 != 0
+
+
+@kernel
+def learn(m: IntArray, s: int, g: int, reached: int) -> None:
+    """The frame in slot ``s`` was answered by itself: it is the reference of stream ``g``, if it is the latest one."""
+    if m[s + c.SLOT_FRAME] < m[g + c.STREAM_KNOWN]:
+        return
+    scene = scene_of(m, s) >> 2
+    alike = m[g + c.STREAM_KNOWN] > 0 and scene == m[g + c.STREAM_KNOWN_SCENE]
+    m[g + c.STREAM_ALIKE] = m[g + c.STREAM_ALIKE] + 1 if alike else 1
+    m[g + c.STREAM_KNOWN] = m[s + c.SLOT_FRAME] + 1
+    m[g + c.STREAM_KNOWN_SCENE] = scene
+    m[g + c.STREAM_KNOWN_EXIT] = reached
+    m[g + c.STREAM_KNOWN_LEVEL] = m[s + c.SLOT_LEVEL]
+    m[g + c.STREAM_REUSED] = 0
+
+
+@kernel
 def conclude(m: IntArray, t: int, reached: int) -> None:
-    """The frame of task ``t`` answers at exit ``reached`` because ``t`` is done, or is given up (`GIVE_UP`)."""
+    """The frame of task ``t`` answers at exit ``reached`` because ``t`` is done, or is given up (`GIVE_UP`).
+
+    Or it gets the answer of the reference of its stream (`ANSWER_AGAIN`): what was done for it so far was needed.
+    """
     s = m[t + c.TASK_SLOT]
+    g = m[s + c.SLOT_STREAM]
+    last = reached
+    told = reached
+    if reached == ANSWER_AGAIN:
+        last = m[m[t + c.TASK_NODE] + c.NODE_NEED]
+        told = m[g + c.STREAM_KNOWN_EXIT]
+        if m[c.LOGGING]:
+            note_task(m, REUSE, t, m[g + c.STREAM_KNOWN] - 1)
     if reached == GIVE_UP:
         if m[c.LOGGING]:
             note(m, DROP, m[s + c.SLOT_FRAME], -1, -1)
     elif m[c.LOGGING]:
-        note_task(m, ANSWER, t, reached)
-    row = end_frame(m, s, reached, GIVEN_UP if reached == GIVE_UP else ANSWERED)
+        note_task(m, ANSWER, t, told)
+    row = end_frame(m, s, last, GIVEN_UP if reached == GIVE_UP else ANSWERED)
+    if reached == ANSWER_AGAIN:
+        m[row + 3] = told
+        m[row + 9] = m[g + c.STREAM_KNOWN_LEVEL]
+        m[row + 11] = SAME_SCENE if scene_of(m, s) >> 2 == m[g + c.STREAM_KNOWN_SCENE] else STALE
+        m[g + c.STREAM_REUSED] += 1
+    elif reached != GIVE_UP and m[g + c.STREAM_REUSE] > 0:
+        learn(m, s, g, reached)
     while t != c.NOBODY and reached != GIVE_UP:
         part = 7 if m[m[t + c.TASK_NODE] + c.NODE_KIND] == TRANSFER else 6
         m[row + part] += m[t + c.TASK_NOMINAL]
@@ -165,7 +223,7 @@ def conclude(m: IntArray, t: int, reached: int) -> None:
         since = m[s + c.SLOT_ARRIVAL] if cause == c.NOBODY else m[cause + c.TASK_END]
         m[row + 5] += m[t + c.TASK_START] - since
         t = cause
-    if reached == GIVE_UP or m[m[s + c.SLOT_STREAM] + c.STREAM_CANCELLATION] != CANCEL_NOTHING:
+    if reached < 0 or m[g + c.STREAM_CANCELLATION] != CANCEL_NOTHING:
         close(m, s)
 
 
@@ -180,15 +238,19 @@ def confident_now(m: IntArray, s: int, g: int) -> int:
 
 @kernel
 def decide(m: IntArray, t: int, e: int) -> None:
-    """Task ``t`` has completed exit ``e``: see whether its frame answers."""
+    """Task ``t`` has completed exit ``e`` (-1: none), or detected a scene: see whether its frame answers."""
     s = m[t + c.TASK_SLOT]
     g = m[s + c.SLOT_STREAM]
     draw = m[s + c.SLOT_DRAW]
-    levels = m[g + c.STREAM_LEVELS] > 0
+    reached = UNDECIDED
+    if m[m[t + c.TASK_NODE] + c.NODE_DETECTS] and seems_known(m, s, g):
+        reached = ANSWER_AGAIN
+    levels = m[g + c.STREAM_LEVELS] > 0 and e >= 0 and reached == UNDECIDED
     if levels:
         draw = confident_now(m, s, g)
-    reached = UNDECIDED
-    if m[g + c.STREAM_FIRST_CONFIDENT]:
+    if e < 0 or reached != UNDECIDED:
+        pass
+    elif m[g + c.STREAM_FIRST_CONFIDENT]:
         if (draw >> (e - m[g + c.STREAM_FIRST_EXIT])) & 1:
             reached = e
     else:

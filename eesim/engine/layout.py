@@ -56,7 +56,10 @@ SECTIONS = 34
 from the others so that nodes are no larger where the plan has no sections. Then this is 0."""
 PLACES = 35
 """Free places of each section, side by side."""
-RUN_WIDTH = 36
+SCENE = 36
+SCENE_FIRST = 37
+"""Likewise as the noise, of the scenes that frames show."""
+RUN_WIDTH = 38
 
 # -- stream: its rules, who waits and who is in flight ---------------------------------------------------
 STREAM_INDEX = 0
@@ -90,7 +93,19 @@ STREAM_LEVEL_UP = 23
 STREAM_LEVEL_DOWN = 24
 STREAM_LEVEL_AT_EXIT = 25
 STREAM_LEVEL_LAST = 26
-STREAM_WIDTH = 27
+STREAM_REUSE = 27
+"""Frames of a scene that must be answered in a row before others get their answer; 0: none ever do."""
+STREAM_REUSE_MOST = 28
+STREAM_REUSED = 29
+"""Frames in a row that got an answer of another one."""
+STREAM_ALIKE = 30
+"""Frames in a row that were answered and showed the reference's scene."""
+STREAM_KNOWN = 31
+"""Number of the reference, the latest frame that was answered by itself, + 1; 0: there is none yet."""
+STREAM_KNOWN_SCENE = 32
+STREAM_KNOWN_EXIT = 33
+STREAM_KNOWN_LEVEL = 34
+STREAM_WIDTH = 35
 PRIORITY_SHIFT = 52
 """Keys without priority are below 2^52: so many nodes times frames fit."""
 
@@ -111,9 +126,10 @@ NODE_WORK = 12
 NODE_BUSY = 13
 NODE_WASTED = 14
 NODE_COMPLETES = 15
-"""Whether it completes an exit or leaves a section: what most nodes need not ask twice."""
+"""Whether it completes an exit, detects a scene or leaves a section: what most nodes need not ask twice."""
 NODE_BYTES = 16
-NODE_WIDTH = 17
+NODE_DETECTS = 17
+NODE_WIDTH = 18
 
 # -- resource --------------------------------------------------------------------------------------------
 RES_INDEX = 0
@@ -190,7 +206,7 @@ PENDING_FRAME = 0
 PENDING_ARRIVAL = 1
 PENDING_DRAW = 2
 PENDING_WIDTH = 3
-RECORD_WIDTH = 11
+RECORD_WIDTH = 12
 LOG_WIDTH = 5
 
 # -- what `advance` returns ----------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from eesim.plan.plan import (
     EventKind,
     IntArray,
     Plan,
+    Reused,
     Status,
     WhenFull,
 )
@@ -254,6 +255,8 @@ class ReferenceEngine:
             frame.done += 1
             if task.node.exit >= 0:
                 self._complete_exit(task)
+            elif task.node.detects:
+                self._answer_again_if_known(task)
         if not frame.closed:
             self._release_successors(task, server)
         self._leave_if_through(frame)
@@ -267,7 +270,9 @@ class ReferenceEngine:
         if frame.exit_done[exit_] < stream.exit_need[exit_]:
             return
         self._note(EventKind.EXIT, frame, task.node.number, exit_)
-        if frame.answer < 0:
+        if task.node.detects:
+            self._answer_again_if_known(task)
+        if frame.answer < 0 and not frame.closed:
             if stream.has_levels and stream.level_at_exit:
                 self._read_level(frame)
             answer = frame.decide(exit_, stream.exit_need, first_confident=stream.first_confident)
@@ -277,6 +282,23 @@ class ReferenceEngine:
                 self._lose(frame, Status.GIVEN_UP)
                 self._close(frame)
 
+    def _answer_again_if_known(self, task: Task) -> None:
+        """Let the frame have the answer of its stream's reference if it is taken to show the same."""
+        frame = task.frame
+        stream = self._streams[frame.stream]
+        reference = stream.reference
+        if frame.answer >= 0 or reference is None or not stream.takes_for_known(frame):
+            return
+        stream.reused += 1
+        # What was done up to here was needed, as for a frame that answers at the first exit after it.
+        frame.answer = task.node.need
+        frame.told = reference.answer, reference.level
+        frame.reused = Reused.SAME_SCENE if frame.scene == reference.scene else Reused.STALE
+        self._note(EventKind.REUSE, frame, task.node.number, reference.number)
+        self._note(EventKind.ANSWER, frame, task.node.number, reference.answer)
+        self._ledger.answered(frame, task)
+        self._close(frame)
+
     def _answer(self, task: Task, exit_: int) -> None:
         """Let the frame answer from ``exit_`` at the end of ``task``."""
         frame = task.frame
@@ -285,6 +307,7 @@ class ReferenceEngine:
         frame.answer = exit_
         self._note(EventKind.ANSWER, frame, task.node.number, exit_)
         self._ledger.answered(frame, task)
+        stream.learn(frame)
         if stream.cancellation is not Cancellation.NONE:
             self._close(frame)
 

@@ -38,6 +38,8 @@ def unsupported(scenario: Scenario) -> str:
         return "exit_order first_confident reads the set of confident exits"
     if policy.adaptive is not None:
         return "policy.adaptive lets exits depend on how many frames are in the system"
+    if policy.reuse is not None:
+        return "policy.reuse lets frames have the answers of others"
     if policy.stage_queue.in_bytes:
         return "policy.stage_queue is limited in bytes"
     if isinstance(scenario.spec.stream.arrivals, ClosedLoop):

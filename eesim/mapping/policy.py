@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PlainSerializer, model_validator
 
 from eesim.findings import SpecError
+from eesim.mapping.reuse import BLIND, INPUT, Reuse
 from eesim.oneof import OneOf
 from eesim.spec import Spec
 from eesim.units import Bytes
@@ -112,6 +113,7 @@ class Policy(Spec):
     stage_queue: StageQueue = StageQueue()
     dispatch: Literal["oldest_frame", "fifo"] = "oldest_frame"
     adaptive: Adaptive | None = None
+    reuse: Reuse | None = None
 
 
 COUP: dict[str, Any] = {
@@ -146,6 +148,7 @@ class PolicyChange(Spec):
     stage_queue: StageQueue | None = None
     dispatch: Literal["oldest_frame", "fifo"] | None = None
     adaptive: Adaptive | None = None
+    reuse: Reuse | None = None
 
 
 PolicyReference = Annotated[PresetName | PolicyChange, OneOf()]
@@ -172,6 +175,8 @@ def resolve_policy(written: str | PolicyChange) -> Policy:
         findings.append((("exit_order",), "first_confident needs exit_decision decide"))
     if policy.exit_decision == "none" and policy.adaptive is not None:
         findings.append((("adaptive",), "changes decisions that exit_decision none never makes"))
+    if policy.exit_decision == "none" and policy.reuse is not None and policy.reuse.at not in (INPUT, BLIND):
+        findings.append((("reuse",), "exits decide nothing under exit_decision none: compare inputs (at: input)"))
     if policy.exit_order == "first_confident" and policy.adaptive is not None:
         findings.append((("adaptive",), "is of exits that answer in order: use exit_order in_order"))
     if findings:

@@ -13,7 +13,7 @@ from eesim.engine.protocol import Counters
 from eesim.metrics.correctness import UNKNOWN, AnswerKey
 from eesim.metrics.histogram import EXACT_LIMIT, Histogram
 from eesim.metrics.statistics import mser5
-from eesim.plan.plan import NEVER, RECORD_COLUMNS, Status
+from eesim.plan.plan import NEVER, RECORD_COLUMNS, Reused, Status
 
 PILOT_FRAMES = 1 << 17
 """Frames at the start of a run on which the warm-up is found; they are always kept until it is."""
@@ -24,7 +24,7 @@ BATCHES = 20
 PARTS = ("queueing", "service", "transfer", "contention")
 
 (
-    FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL, PLACE
+    FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL, PLACE, REUSED
 ) = range(len(RECORD_COLUMNS))  # fmt: skip
 
 
@@ -55,6 +55,10 @@ class Tally:
         Totals of each stream by itself, if asked for.
     taken
         (exit, level) to the number of answers there.
+    reused
+        (exit, level) to the number of answers from there that frames of the same scene got, too.
+    stale
+        Answers that frames of another scene got.
     lost
         (`Status`, resource or -1) to the number of frames that were dropped so.
     right
@@ -81,6 +85,8 @@ class Tally:
         self.last_arrival_ns = -1
         self.taken: Counter[tuple[int, int]] = Counter()
         self.right: Counter[int] = Counter()
+        self.reused: Counter[tuple[int, int]] = Counter()
+        self.stale = 0
         self.lost: Counter[tuple[int, int]] = Counter()
         self._deadlines_ns = np.array([NEVER if d is None else d for d in deadlines_ns], np.int64)
         self.streams = [Tally(n_exits, deadlines_ns, limit) for _ in deadlines_ns] if by_stream else []
@@ -99,17 +105,17 @@ class Tally:
             return
         latency = answers[:, FINISH] - answers[:, ARRIVAL]
         self.latency.add(latency)
+        own = answers[:, REUSED] == Reused.OWN
         for exit_, histogram in enumerate(self.by_exit):
-            histogram.add(latency[answers[:, EXIT] == exit_])
+            histogram.add(latency[own & (answers[:, EXIT] == exit_)])
         sums = answers[:, [QUEUEING, SERVICE, TRANSFER]].sum(axis=0)
         for part, value in zip(PARTS, [*sums, latency.sum() - sums.sum()], strict=True):
             self.parts_ns[part] += int(value)
         self.answered += len(answers)
         self.missed += int((latency > self._deadlines_ns[answers[:, STREAM]]).sum())
-        width = int(answers[:, LEVEL].max()) + 1
-        counts = np.bincount(answers[:, EXIT] * width + answers[:, LEVEL])
-        for place in np.flatnonzero(counts).tolist():
-            self.taken[place // width, place % width] += int(counts[place])
+        self.stale += int((answers[:, REUSED] == Reused.STALE).sum())
+        for tally, whose in ((self.taken, Reused.OWN), (self.reused, Reused.SAME_SCENE)):
+            _count_places(tally, answers[answers[:, REUSED] == whose])
         if self.first_answer_ns < 0:
             self.first_answer_ns = int(answers[0, FINISH])
             self.first_arrival_ns = int(answers[0, ARRIVAL])
@@ -144,6 +150,14 @@ class Tally:
         return self.missed + self.dropped
 
 
+def _count_places(tally: Counter[tuple[int, int]], answers: IntArray) -> None:
+    """Count answers by exit and level."""
+    width = int(answers[:, LEVEL].max(initial=0)) + 1
+    counts = np.bincount(answers[:, EXIT] * width + answers[:, LEVEL])
+    for place in np.flatnonzero(counts).tolist():
+        tally[place // width, place % width] += int(counts[place])
+
+
 class Observation(NamedTuple):
     """What one replication showed after its warm-up."""
 
@@ -154,7 +168,7 @@ class Observation(NamedTuple):
     """Totals when the first measured frame was about to arrive."""
     end: Counters
     frames: IntArray | None
-    """(F, 11) records of all frames, warm-up included, in frame order; None if they were not kept."""
+    """(F, 12) records of all frames, warm-up included, in frame order; None if they were not kept."""
 
 
 class Observer:

@@ -62,13 +62,34 @@ def losses_of(plan: Plan, labels: Labels, number: int | None = None) -> list[Los
     return found
 
 
-def tally_metrics(tally: Tally, exits: Sequence[str], levels: int = 0, losses: Sequence[Loss] = ()) -> dict[str, float]:
-    """Metrics that follow from the frames alone; ``levels`` is the number of levels above level 0."""
-    return _metrics(tally, exits, tally.by_exit, levels, losses)
+def tally_metrics(
+    tally: Tally, exits: Sequence[str], levels: int = 0, losses: Sequence[Loss] = (), *, uses_again: bool = False
+) -> dict[str, float]:
+    """Metrics that follow from the frames alone.
+
+    Parameters
+    ----------
+    tally
+        The frames.
+    exits
+        Names of the exits.
+    levels
+        Number of levels above level 0.
+    losses
+        Reasons for which frames can be dropped.
+    uses_again
+        Whether frames can get the answers of others.
+    """
+    return _metrics(tally, exits, tally.by_exit, levels, losses, uses_again)
 
 
 def _metrics(
-    tally: Tally, exits: Sequence[str], by_exit: Sequence[Histogram], levels: int, losses: Sequence[Loss]
+    tally: Tally,
+    exits: Sequence[str],
+    by_exit: Sequence[Histogram],
+    levels: int,
+    losses: Sequence[Loss],
+    uses_again: bool,
 ) -> dict[str, float]:
     out = {"latency_ms.mean": tally.latency.mean / NS_PER_MS}
     for name, share in QUANTILES.items():
@@ -80,6 +101,10 @@ def _metrics(
         out[f"exit_share.{name}"] = histogram.n / tally.answered if tally.answered else NAN
         out[f"exit_latency_ms.{name}"] = histogram.mean / NS_PER_MS
         out[f"exit_p99_ms.{name}"] = histogram.quantile(0.99) / NS_PER_MS
+    if uses_again:
+        again = sum(tally.reused.values()) + tally.stale
+        out["reuse_share"] = again / tally.answered if tally.answered else NAN
+        out["stale_share"] = tally.stale / tally.answered if tally.answered else NAN
     for level in range(levels + 1 if levels else 0):
         count = sum(n for (_, at), n in tally.taken.items() if at == level)
         out[f"level_share.{level}"] = count / tally.answered if tally.answered else NAN
@@ -92,6 +117,11 @@ def _metrics(
     out["period_ms"] = span / (tally.answered - 1) / NS_PER_MS if tally.answered > 1 else NAN
     out["throughput_fps"] = (tally.answered - 1) * NS_PER_S / span if tally.answered > 1 and span > 0 else NAN
     return out
+
+
+def _of_all(tally: Tally, plan: Plan, labels: Labels) -> dict[str, float]:
+    uses_again = bool(plan.reuse_patience.any())
+    return tally_metrics(tally, labels.exits, plan.n_levels, losses_of(plan, labels), uses_again=uses_again)
 
 
 def replication_metrics(
@@ -110,7 +140,7 @@ def replication_metrics(
         unknown, or known answer by answer.
     """
     tally = observation.tally
-    values = tally_metrics(tally, labels.exits, plan.n_levels, losses_of(plan, labels))
+    values = _of_all(tally, plan, labels)
     values["accuracy"] = accuracy_of(tally, plan, labels, accuracy)
     spent = window(observation.begin, observation.end)
     values |= metrics_of_streams(plan, labels, tally, spent, accuracy)
@@ -143,11 +173,12 @@ def replication_metrics(
 def accuracy_of(tally: Tally, plan: Plan, labels: Labels, accuracy: Sequence[FloatArray | None]) -> float:
     """Share of right answers; dropped frames are not answers.
 
-    Counted one by one where that is known, else answers at each exit and level x accuracy there.
+    Counted one by one where that is known, else answers at each exit and level x accuracy there. An answer that was
+    used again in the same scene is as good as any of its exit; one that is stale counts as wrong.
     """
     stream = plan.exit_stream
     total = sum(tally.right.values()) / tally.answered if tally.answered else 0.0
-    for (exit_, level), count in sorted(tally.taken.items()):
+    for (exit_, level), count in sorted((tally.taken + tally.reused).items()):
         if exit_ in tally.right:
             continue
         table = accuracy[stream[exit_]]
@@ -187,7 +218,8 @@ def stream_metrics(tally: Tally, plan: Plan, labels: Labels, number: int) -> dic
     prefix = f"{labels.streams[number]}/"
     names = [name.removeprefix(prefix) for name in labels.exits[begin:end]]
     losses = losses_of(plan, labels, number)
-    return _metrics(tally, names, tally.by_exit[begin:end], levels_of(plan, number), losses)
+    uses_again = bool(plan.reuse_patience[number])
+    return _metrics(tally, names, tally.by_exit[begin:end], levels_of(plan, number), losses, uses_again)
 
 
 def levels_of(plan: Plan, number: int) -> int:
@@ -197,7 +229,7 @@ def levels_of(plan: Plan, number: int) -> int:
 
 def batch_metrics(tally: Tally, plan: Plan, labels: Labels, accuracy: Sequence[FloatArray | None]) -> dict[str, float]:
     """Metrics of one batch of frames, those of each stream included."""
-    out = tally_metrics(tally, labels.exits, plan.n_levels, losses_of(plan, labels))
+    out = _of_all(tally, plan, labels)
     out["accuracy"] = accuracy_of(tally, plan, labels, accuracy)
     for g, own in enumerate(tally.streams):
         prefix = f"stream.{labels.streams[g]}."

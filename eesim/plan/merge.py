@@ -17,9 +17,12 @@ _COMMON = (
 
 _PER_NODE = (
     "node_kind", "node_resource", "node_missing", "node_gate", "node_state", "node_work_ns", "node_kernels",
-    "node_bytes", "node_power_uw", "node_host_uw",
+    "node_bytes", "node_detects", "node_power_uw", "node_host_uw",
 )  # fmt: skip
-_PER_STREAM = ("queue_capacity", "queue_full", "frames_in_flight", "cancellation", "first_confident", "level_at_exit")
+_PER_STREAM = (
+    "queue_capacity", "queue_full", "frames_in_flight", "cancellation", "first_confident", "level_at_exit",
+    "reuse_patience", "reuse_most",
+)  # fmt: skip
 
 
 def merge_plans(plans: Sequence[Plan], priorities: Sequence[int]) -> Plan:

@@ -13,21 +13,24 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from eesim.base import FULL_SPEED, IntArray
+from eesim.base import FULL_SPEED, FloatArray, IntArray
 from eesim.oneof import OneOf
 from eesim.spec import Spec
 from eesim.workload.arrivals import Arrivals, ArrivalSampler, mean_rate
 from eesim.workload.confidences import Decisions, ExitConfidences, RowSampler, Samples
 from eesim.workload.exits import Exits, ExitSampler
+from eesim.workload.similarity import Scenes, SceneSampler
 
 NOTHING: IntArray = np.zeros(0, np.int64)
+
+NO_DOUBT: FloatArray = np.zeros(0, np.float64)
 
 UNDECIDED = Decisions()
 
 BLOCK_FRAMES = 1 << 16
 """Frames drawn at a time; part of the definition of what a seed means."""
 
-_PURPOSES = {"arrivals": 0, "exits": 1, "noise": 2}
+_PURPOSES = {"arrivals": 0, "exits": 1, "noise": 2, "scenes": 3}
 
 
 class Exponential(Spec):
@@ -47,11 +50,12 @@ Noise = Annotated[Exponential | Lognormal, OneOf()]
 
 
 class StreamSpec(Spec):
-    """What comes in: when frames arrive, which exits they take, how service times vary."""
+    """What comes in: when frames arrive, which exits they take, how service times vary, which frames show the same."""
 
     arrivals: Arrivals
     exits: Exits
     noise: Noise | None = None
+    scenes: Scenes | None = None
 
 
 NO_ALTERNATIVES: IntArray = np.zeros((0, 0), np.int64)
@@ -70,6 +74,8 @@ class Traces(NamedTuple):
     """(F, A) exits under other thresholds, or empty."""
     samples: Samples = Samples()
     """Confidence and correctness, sample by sample."""
+    scene: IntArray = NOTHING
+    """(F,) scene of each frame, or empty."""
 
 
 class Frames(NamedTuple):
@@ -88,6 +94,10 @@ class Frames(NamedTuple):
     """(F,) bit masks of the exits whose answer would be right, or empty."""
     sample: IntArray = NOTHING
     """(F,) row of each frame's sample in the table of confidences, or empty."""
+    scene: IntArray = NOTHING
+    """(F,) scene of each frame, or empty."""
+    doubt: FloatArray = NO_DOUBT
+    """(F,) uniform number from 0 to 1 that says where a detector of scenes errs, or empty."""
 
 
 class _Taken(NamedTuple):
@@ -98,6 +108,7 @@ class _Taken(NamedTuple):
     alternatives: IntArray = NO_ALTERNATIVES
     correct: IntArray = NOTHING
     sample: IntArray = NOTHING
+    regimes: IntArray = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +140,11 @@ class Stream:
         arrivals = ArrivalSampler(self.spec.arrivals, self._rng(seed, replication, "arrivals"), self.traces.arrival_ns)
         draw_exits = self._exits(self._rng(seed, replication, "exits"))
         noise_rng = self._rng(seed, replication, "noise")
+        draw_scenes = self._scenes(self._rng(seed, replication, "scenes"))
         for begin in range(0, n_frames, BLOCK_FRAMES):
             arrival_ns = arrivals.draw(min(BLOCK_FRAMES, n_frames - begin))
             taken = draw_exits(begin, arrival_ns)
+            scene, doubt = draw_scenes(arrival_ns, taken.regimes)
             yield Frames(
                 arrival_ns,
                 taken.exit,
@@ -141,6 +154,8 @@ class Stream:
                 alternatives=taken.alternatives,
                 correct=taken.correct,
                 sample=taken.sample,
+                scene=scene,
+                doubt=doubt,
             )
 
     def _exits(self, rng: np.random.Generator) -> Callable[[int, IntArray], _Taken]:
@@ -161,7 +176,21 @@ class Stream:
             count = len(arrival_ns)
             levels = sampler.draw_levels(count, arrival_ns)
             others = levels[:, 1:] if levels.shape[1] > 1 else NO_ALTERNATIVES
-            return _Taken(np.ascontiguousarray(levels[:, 0]), confident[begin : begin + count], others)
+            own = np.ascontiguousarray(levels[:, 0])
+            return _Taken(own, confident[begin : begin + count], others, regimes=sampler.regimes)
+
+        return drawn
+
+    def _scenes(self, rng: np.random.Generator) -> Callable[[IntArray, IntArray], tuple[IntArray, FloatArray]]:
+        """Return what draws scenes, and doubts about them, for frames that arrive at instants and have regimes."""
+        model = self.spec.scenes
+        own, doubts = rng.spawn(2)
+        sampler = None if model is None else SceneSampler(model, own, self.traces.scene)
+
+        def drawn(arrival_ns: IntArray, regimes: IntArray) -> tuple[IntArray, FloatArray]:
+            if sampler is None:
+                return NOTHING, NO_DOUBT
+            return sampler.draw(arrival_ns, regimes), doubts.random(len(arrival_ns))
 
         return drawn
 

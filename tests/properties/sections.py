@@ -22,10 +22,12 @@ def keeping_worlds(draw: st.DrawFn) -> dict[str, Document]:
     for number, entry in enumerate(entries):
         policy = entry["policy"]
         policy["stage_queue"] = {**policy["stage_queue"], "full": "block"}
+        # What gives frames up, or answers them before their time, would leave with places taken.
+        policy["reuse"] = None
+        if policy.get("adaptive"):
+            policy["adaptive"] = {**policy["adaptive"], "give_up_after": []}
         if number in (0, keep) or draw(st.sampled_from([True, True, False])):
             policy["cancellation"] = "none"
-            if policy.get("adaptive"):
-                policy["adaptive"] = {**policy["adaptive"], "give_up_after": []}
     # One PE beside another in an exclusive group is where a held head matters most.
     pes = list(world["board"]["pes"])
     if draw(st.integers(0, 2)) == 0:
