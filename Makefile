@@ -4,16 +4,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run test test-all lint bench validation setup clean
+.PHONY: run test test-all lint bench validation gallery setup clean
 
 run: setup
 	$(BIN)/eesim run scenarios/ee_resnet18_camera.yaml -o results/camera
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist loadfile
 
 test-all: setup
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest -n logical --dist loadfile -m ""
 
 lint: setup
 	$(BIN)/ruff check .
@@ -28,6 +28,10 @@ bench: setup
 MEASUREMENTS ?= ../shared/measurements
 validation: setup
 	$(BIN)/python benchmarks/validation.py $(MEASUREMENTS)
+
+# Answers the questions of docs/gallery.md again, with its own commands (two minutes).
+gallery: setup
+	$(BIN)/python benchmarks/gallery.py
 
 setup: $(STAMP)
 

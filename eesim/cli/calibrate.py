@@ -47,7 +47,7 @@ def execute(arguments: argparse.Namespace) -> int:
     files = fingerprint(folder)
     found = calibrate(folder, board, seed=arguments.seed, workers=arguments.workers, say=say)
     if output is not None:
-        origin = {"source": "CALIB", "note": f"eesim calibrate, seed {arguments.seed}"}
+        origin = {"kind": "fitted", "source": "CALIB", "note": f"eesim calibrate, seed {arguments.seed}"}
         written = dict(document.data)
         listed = ", ".join(f"{name} {digest[:12]}" for name, digest in files.items())
         written["sources"] = {**written.get("sources", {}), "CALIB": f"eesim calibrate on {listed}"}

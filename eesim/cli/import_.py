@@ -23,13 +23,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "formats:\n" + "\n".join(f"  {name:<12} {entry.summary}" for name, entry in FORMATS.items())
     parser.add_argument("format", metavar="FORMAT", choices=tuple(FORMATS), help=", ".join(FORMATS))
     parser.add_argument("path", metavar="PATH", type=Path, help="file, or folder of files")
-    parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="folder for the tables")
+    parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="folder for what is written")
     parser.add_argument("--append", action="store_true", help="add to the tables in OUT, do not replace them")
     parser.add_argument("--graph", metavar="NAME", help="network that ran, where the files do not say it")
     parser.add_argument("--campaign", metavar="LABEL", help="label of these measurements (campaigns are never mixed)")
     parser.add_argument("--log", metavar="FILE", type=Path, help="coup-power: the run log (else the one beside PATH)")
     parser.add_argument("--npu-model", choices=NPU_MODELS, help="NPU models, where the files do not say it")
     parser.add_argument("--allow-board", choices=FOREIGN_BOARDS, help="let in another board's files, labelled as such")
+    parser.add_argument(
+        "--times", choices=("gates", "layers"), help="ceed: scaled to the measured gates (default), or not"
+    )
+    said = "ceed: PE that has the times, or that is SPEED times as fast (default: worker)"
+    parser.add_argument("--pe", metavar="NAME[=SPEED]", action="append", default=[], help=said)
     add_json_option(parser)
 
 
@@ -47,6 +52,8 @@ def execute(arguments: argparse.Namespace) -> int:
         npu_model=arguments.npu_model,
         allow_board=arguments.allow_board,
         run_log=arguments.log,
+        times=arguments.times,
+        pe=arguments.pe,
     )
     if arguments.json:
         print_json(done.to_dict())
@@ -59,12 +66,15 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _print(done: ImportSummary) -> None:
     """Print what was found, then what was left out and why."""
-    tally = done.tally
+    tally, unit = done.tally, FORMATS[done.format].unit
     print(f"{done.format}: {count(done.found.rows, 'row')} from {count(len(done.found.files), 'file')}")
     width = max((len(name) for name in done.tables), default=0)
     for name, rows in done.tables.items():
         print(f"  {name:<{width}}  {len(rows):>8,}")
-    print(f"Lines   {tally.lines:,} read, {tally.understood:,} understood, {tally.noise:,} known to say nothing")
+    for name, text in done.found.documents.items():
+        print(f"  {name}  {count(len(text.splitlines()), 'line')}")
+    counted = f"{tally.lines:,} read, {tally.understood:,} understood, {tally.noise:,} known to say nothing"
+    print(f"{unit.capitalize() + 's':<7} {counted}")
     _print_groups("Left out", tally.skipped_records, tally.skipped)
     _print_groups("Not understood", tally.unknown_lines, tally.unknown)
     for warning in tally.warnings:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from eesim.hardware.origin import Origin
 from eesim.spec import Spec
 from eesim.units import Cycles, CyclesPerByte, NsPerByte, PowerUw, TimeNs
 
@@ -63,13 +64,6 @@ NO_CYCLES = CyclesTerm(value="0 cycles")
 NO_BYTES = PerByteTerm(value="0 ms/MB")
 NO_BYTE_CYCLES = CyclesPerByteTerm(value="0 cycles/B")
 NOTHING = RatioTerm(value=0)
-
-
-class TermOrigin(Spec):
-    """Where a runtime's terms come from."""
-
-    source: str
-    note: str = ""
 
 
 class SwitchPe(Spec):
@@ -133,7 +127,7 @@ class SwitchRuntime(Spec):
     idle gap loses that much of its energy in the tables.
     """
 
-    origin: TermOrigin
+    origin: Origin
     pes: dict[Name, SwitchPe]
     npus: dict[Name, SwitchNpu] = {}
     ramp_window: TimeNs = 0
@@ -210,7 +204,7 @@ class PipelineRuntime(Spec):
     first) per unit of work at full speed: one that is held up draws no more for it.
     """
 
-    origin: TermOrigin
+    origin: Origin
     stages: dict[Name, StagePe]
     npus: dict[Name, StageNpu] = {}
     read: dict[Name, CyclesTerm]

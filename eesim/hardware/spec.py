@@ -9,30 +9,18 @@ from pydantic import Field, model_validator
 
 from eesim.findings import SpecError
 from eesim.hardware.names import Finding, contradictions, unknown_names
+from eesim.hardware.origin import Origin
 from eesim.hardware.runtime import Runtimes
 from eesim.oneof import OneOf
 from eesim.spec import Spec
 from eesim.units import FrequencyHz, NsPerByte, OpsPerSecond, PowerUw, TimeNs, UwPerMHz, VoltageUv
 
-OriginKind = Literal["measured", "published", "fitted", "derived", "assumed"]
 Charge = Literal["sender", "receiver", "link", "delay"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Factor = Annotated[float, Field(ge=1, le=1000)]
 
 MAX_PES = 16
 """The busy-set table has 2^n rows for n PEs that slow another."""
-
-
-class Origin(Spec):
-    """Where a number comes from."""
-
-    kind: OriginKind
-    source: str = ""
-    note: str = ""
-
-    def __str__(self) -> str:
-        """Kind, source and note on one line."""
-        return ", ".join(part for part in (self.kind, self.source, self.note) if part)
 
 
 class Power(Spec):

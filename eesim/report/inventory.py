@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from eesim.hardware.laws import slowdown
-from eesim.hardware.spec import Board, Origin
+from eesim.hardware.origin import Origin
+from eesim.hardware.spec import Board
 from eesim.metrics.bounds import bounds
 from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import PURE_DELAY, NodeKind

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 
 from eesim.report.numbers import MISSING, number
+from eesim.validate.scores import Score
 from eesim.validate.suites import Row
 from eesim.validate.validation import Validation
 
@@ -26,7 +27,13 @@ def score_cells(row: Row) -> list[str]:
     s = row.score
     interval = f"{two(s.mape_low)} to {two(s.mape_high)}" if math.isfinite(s.mape_low) else MISSING
     errors = [two(s.median_ape_pct), two(s.p95_ape_pct), f"{s.bias_pct:+.2f}"]
-    return [f"{s.n:,}", two(s.mape_pct), interval, *errors, _three(s.r2), _three(s.spearman), two(s.top1_regret_pct)]
+    return [f"{s.n:,}", two(s.mape_pct), interval, *errors, _three(s.r2), _three(s.spearman), _regret(s)]
+
+
+def _regret(s: Score) -> str:
+    """Mean over the choices; the worst one too where there are several."""
+    mean, worst = two(s.top1_regret_pct), two(s.worst_top1_regret_pct)
+    return mean if mean == worst else f"{mean} ({worst})"
 
 
 def _three(value: float) -> str:

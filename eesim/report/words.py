@@ -117,7 +117,10 @@ def stream_words(scenario: Scenario) -> str:
     match stream.noise:
         case Exponential():
             parts.append("exponential service times")
-        case Lognormal(cv=cv):
+        case Lognormal(cv=dict() as each):
+            low, high = min(each.values(), default=0.0), max(each.values(), default=0.0)
+            parts.append(f"lognormal service times, spread {low * 100:.4g} to {high * 100:.4g} % of the mean")
+        case Lognormal(cv=float() as cv):
             parts.append(f"lognormal service times, spread {cv * 100:.4g} % of the mean")
     return "; ".join(parts)
 

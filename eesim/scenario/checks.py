@@ -11,7 +11,7 @@ from eesim.mapping.mapping import Mapping, MappingSpec
 from eesim.mapping.policy import Policy, Queue
 from eesim.scenario.runtimes import measured_runtime
 from eesim.scenario.spec import ScenarioSpec
-from eesim.scenario.stream_checks import rateless, stream_notes, timeless, wrong_lengths
+from eesim.scenario.stream_checks import rateless, stream_notes, timeless, unknown_segments, wrong_lengths
 from eesim.wording import DataPath
 from eesim.workload.arrivals import ArrivalTrace, ClosedLoop
 from eesim.workload.confidences import MAX_EXITS, ExitConfidences
@@ -29,6 +29,7 @@ def stream_problems(document: Document, spec: ScenarioSpec, network: Network, po
     found: list[Problem] = []
     names, exits, here = network.exit_names, spec.stream.exits, ("stream", "exits")
     found += wrong_lengths(document, exits, network) + timeless(document, spec.stream)
+    found += unknown_segments(document, spec.stream, network)
     if isinstance(exits, FixedExit) and exits.exit > len(names):
         listed = f"network {network.name} has {len(names)} exits ({', '.join(names)})"
         found.append(document.problem((*here, "exit"), f"there is no exit {exits.exit}: {listed}"))

@@ -101,7 +101,7 @@ class Scenario:
     @property
     def stream(self) -> Stream:
         """The stream, ready to be drawn; the first one, if there are several."""
-        return Stream(self.spec.stream, self.traces, len(self.network.segments), self.number, self.decisions)
+        return Stream(self.spec.stream, self.traces, self.network.segment_names, self.number, self.decisions)
 
     @cached_property
     def decisions(self) -> Decisions:

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from eesim.hardware.spec import Name, Origin
+from eesim.hardware.origin import Origin
+from eesim.hardware.spec import Name
 from eesim.oneof import OneOf
 from eesim.spec import Spec
 from eesim.units import Share

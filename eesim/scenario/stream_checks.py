@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eesim.document import Document
-from eesim.errors import Problem
+from eesim.errors import Problem, suggest
 from eesim.wording import DataPath, count
 from eesim.workload.arrivals import NS_PER_S, ClosedLoop, Superposed, mean_rate
 from eesim.workload.bursts import Mmpp, OnOff
@@ -11,7 +11,7 @@ from eesim.workload.correlated import CorrelatedExits
 from eesim.workload.exits import AnyExits, ExitCounts, ExitShares
 from eesim.workload.network import Network
 from eesim.workload.scenes import RegimeExits, ScheduledExits
-from eesim.workload.stream import StreamSpec, Traces
+from eesim.workload.stream import Lognormal, StreamSpec, Traces
 
 HERE: DataPath = ("stream", "exits")
 
@@ -43,6 +43,19 @@ def wrong_lengths(document: Document, exits: AnyExits, network: Network) -> list
         document.problem((*HERE, *path), f"has {entries} {'entry' if entries == 1 else 'entries'}, but {listed}")
         for path, entries in entries_per_exit(exits)
         if entries != len(names)
+    ]
+
+
+def unknown_segments(document: Document, stream: StreamSpec, network: Network) -> list[Problem]:
+    """Segments whose times are said to vary, but which the network does not have."""
+    noise, known = stream.noise, network.segment_names
+    if not isinstance(noise, Lognormal) or not isinstance(noise.cv, dict):
+        return []
+    message = f"network {network.name} has no such segment"
+    return [
+        document.problem(("stream", "noise", "cv", name), message, suggest(name, known))
+        for name in noise.cv
+        if name not in known
     ]
 
 

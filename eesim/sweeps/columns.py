@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from eesim.metrics.replication import levels_of
+from eesim.plan.lower import Lowered
+
 FIXED = (
     "latency_ms.mean", "latency_ms.p50", "latency_ms.p90", "latency_ms.p95", "latency_ms.p99", "latency_ms.max",
     "parts_ms.queueing", "parts_ms.service", "parts_ms.transfer", "parts_ms.contention",
@@ -25,14 +28,32 @@ FACTS = ("status", "reason", "requirements_met", "notes", "frames", "replication
          "warmup_frames")  # fmt: skip
 """What is known of every point beside its metrics."""
 
+OF_PLATFORM = ("power_mw", "energy_delay_mj_ms", "energy_mj_per_frame.")
+"""Metrics that no single stream has (beginnings of names)."""
+
 HIGHER_IS_BETTER = ("throughput_fps", "accuracy")
 
 
-def metric_names(exits: Iterable[str], resources: Iterable[str]) -> list[str]:
-    """Names of all metrics of a point."""
+def metrics_of(lowered: Lowered) -> list[str]:
+    """Names of all metrics that a run of this plan has, those of each of several streams included."""
+    plan, labels = lowered.plan, lowered.labels
+    found = metric_names(labels.exits, labels.resources, plan.n_levels)
+    for number, stream in enumerate(labels.streams):
+        begin, end = int(plan.stream_exit[number]), int(plan.stream_exit[number + 1])
+        exits = [name.removeprefix(f"{stream}/") for name in labels.exits[begin:end]]
+        own = metric_names(exits, (), levels_of(plan, number))
+        own = [name for name in own if not name.startswith(OF_PLATFORM)]
+        own += ["active_energy_mj_per_frame", *(f"utilisation.{name}" for name in labels.resources)]
+        found += [f"stream.{stream}.{name}" for name in own]
+    return found
+
+
+def metric_names(exits: Iterable[str], resources: Iterable[str], levels: int = 0) -> list[str]:
+    """Names of all metrics of a point of one stream, which may have levels above level 0."""
     exits, resources = list(exits), list(resources)
     return [
         *FIXED,
+        *(f"level_share.{level}" for level in range(levels + 1 if levels else 0)),
         *(f"{group}.{name}" for name in exits for group in OF_EXITS),
         *(f"{group}.{name}" for name in resources for group in OF_RESOURCES),
     ]

@@ -120,7 +120,7 @@ class Answers:
         for name, holds in conditions:
             keep = pc.and_(keep, _mask([value is not None and holds(value) for value in rows[name].to_pylist()]))
         rows = rows.filter(keep)
-        sense = "descending" if column in HIGHER_IS_BETTER else "ascending"
+        sense = "descending" if column.endswith(HIGHER_IS_BETTER) else "ascending"
         order = pc.sort_indices(rows, sort_keys=[(column, sense), ("point", "ascending")])
         return [dict(row) for row in rows.take(order.slice(0, n)).to_pylist()]
 

@@ -15,7 +15,7 @@ from eesim.scenario.library import scenario_folder
 from eesim.scenario.load import Collector
 from eesim.spec import validate_document
 from eesim.sweeps.build import Builder
-from eesim.sweeps.columns import metric_names
+from eesim.sweeps.columns import metrics_of
 from eesim.sweeps.design import Level, Node, Setting
 from eesim.sweeps.points import Base
 from eesim.sweeps.spec import StudySpec
@@ -185,8 +185,7 @@ def _always_wrong(
                 return []
         else:
             if named:
-                labels = lower(scenario).labels
-                known.update(metric_names(labels.exits, labels.resources))
+                known.update(metrics_of(lower(scenario)))
             return []
     return [problem for problem in first if common and (problem.path, problem.message) in common]
 

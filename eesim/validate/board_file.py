@@ -20,7 +20,7 @@ def board_data(written: dict[str, Any], found: Calibration, origin: dict[str, st
     found
         What was fitted.
     origin
-        ``source`` (one of the board's sources) and ``note`` of the fitted values.
+        ``kind``, ``source`` (one of the board's sources) and ``note`` of the fitted values.
     """
     data = deepcopy(written)
     for estimate in found.estimates:

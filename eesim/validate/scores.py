@@ -29,7 +29,10 @@ class Score(NamedTuple):
     spearman
         Rank correlation; NaN where either side is constant.
     top1_regret_pct
-        By how much the run that is predicted best is worse than the one that is best, in per cent of that.
+        By how much the run that is predicted best is worse than the one that is best, in per cent of that; in the mean
+        where there are several choices.
+    worst_top1_regret_pct
+        The same of the worst choice.
     """
 
     n: int
@@ -42,9 +45,11 @@ class Score(NamedTuple):
     r2: float
     spearman: float
     top1_regret_pct: float
+    worst_top1_regret_pct: float
 
 
 BOOTSTRAP = 1000
+TIE = 1e-12
 
 
 def score(predicted: FloatArray, measured: FloatArray, groups: IntArray, *, seed: int = 1) -> Score:
@@ -81,6 +86,7 @@ def score(predicted: FloatArray, measured: FloatArray, groups: IntArray, *, seed
         r2=float(1 - ((predicted - measured) ** 2).sum() / spread) if spread > 0 else float("nan"),
         spearman=spearman(predicted, measured),
         top1_regret_pct=regret(predicted, measured),
+        worst_top1_regret_pct=regret(predicted, measured),
     )
 
 
@@ -110,7 +116,8 @@ def _ranks(values: FloatArray) -> FloatArray:
 def regret(predicted: FloatArray, measured: FloatArray) -> float:
     """Per cent by which the choice of the lowest prediction is worse than the lowest measurement.
 
-    Where several runs share the lowest prediction (repeats of a configuration), the mean of their measurements counts.
+    Where several runs share the lowest prediction (repeats of a configuration, or configurations that the simulator
+    cannot tell apart), the mean of their measurements counts.
     """
-    chosen = measured[predicted <= predicted.min() * (1 + 1e-12)].mean()
+    chosen = measured[predicted <= predicted.min() * (1 + TIE)].mean()
     return float((chosen / measured.min() - 1) * 100)

@@ -87,13 +87,15 @@ def _score(
         return None
     predicted, measured = columns(runs, predictions, both, quantity)
     found = score(predicted, measured, order_groups(runs[i] for i in both))
-    # Nobody chooses among different networks, nor among builds of the runtime: the worst choice of any of them counts.
+    # Nobody chooses among different networks, nor among builds of the runtime: each is a choice of its own.
     menus: dict[tuple[str, str], list[int]] = {}
     for k, i in enumerate(both):
         if not is_implausible(runs[i], predictions[i]):
             menus.setdefault((runs[i].graph, runs[i].build), []).append(k)
-    worst = max((regret(predicted[menu], measured[menu]) for menu in menus.values()), default=float("nan"))
-    return found._replace(top1_regret_pct=worst)
+    regrets = [regret(predicted[menu], measured[menu]) for menu in menus.values()]
+    if not regrets:
+        return found._replace(top1_regret_pct=float("nan"), worst_top1_regret_pct=float("nan"))
+    return found._replace(top1_regret_pct=float(np.mean(regrets)), worst_top1_regret_pct=max(regrets))
 
 
 def is_implausible(run: Run, prediction: Prediction) -> bool:

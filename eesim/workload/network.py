@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from eesim.errors import suggest
 from eesim.findings import SpecError
-from eesim.hardware.spec import Name, Origin
+from eesim.hardware.origin import Origin
+from eesim.hardware.spec import Name
 from eesim.spec import Spec
 from eesim.units import Bytes
 

@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from eesim.errors import suggest
 from eesim.findings import SpecError
 from eesim.hardware.laws import scaled_time_ns
-from eesim.hardware.spec import Board, Name, Origin
+from eesim.hardware.origin import Origin
+from eesim.hardware.spec import Board, Name
 from eesim.spec import Spec
 from eesim.units import Cycles, FrequencyHz, Share, TimeNs
 

@@ -6,7 +6,7 @@ changes what is drawn, so two scenarios that differ elsewhere see the same frame
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple
 
@@ -40,10 +40,19 @@ class Exponential(Spec):
 
 
 class Lognormal(Spec):
-    """Lognormal service times with the profile's time as their mean and a coefficient of variation."""
+    """Lognormal service times with the profile's time as their mean and a coefficient of variation.
+
+    ``cv`` is that of every segment, or one of each segment that is named; the times of the others do not vary.
+    """
 
     kind: Literal["lognormal"]
-    cv: Annotated[float, Field(gt=0, le=10)]
+    cv: Annotated[Annotated[float, Field(gt=0, le=10)] | dict[str, Annotated[float, Field(ge=0, le=10)]], OneOf()]
+
+    def sigma(self, segments: Sequence[str]) -> float | FloatArray:
+        """Standard deviation of the logarithm of the times: of all segments, or of each."""
+        if isinstance(self.cv, dict):
+            return np.sqrt(np.log1p(np.square([self.cv.get(name, 0.0) for name in segments])))
+        return float(np.sqrt(np.log1p(self.cv * self.cv)))
 
 
 Noise = Annotated[Exponential | Lognormal, OneOf()]
@@ -121,8 +130,8 @@ class Stream:
         Its models.
     traces
         What its files hold.
-    n_segments
-        Segments of the network (columns of the noise).
+    segments
+        Names of the network's segments (columns of the noise).
     number
         Place among the scenario's streams: each has its own random streams.
     decisions
@@ -131,7 +140,7 @@ class Stream:
 
     spec: StreamSpec
     traces: Traces
-    n_segments: int
+    segments: tuple[str, ...]
     number: int = 0
     decisions: Decisions = UNDECIDED
 
@@ -200,15 +209,15 @@ class Stream:
         return np.column_stack([self.traces.exit, self.traces.alternatives])
 
     def _noise(self, rng: np.random.Generator, count: int) -> IntArray:
-        shape = (count, self.n_segments)
+        shape = (count, len(self.segments))
         match self.spec.noise:
             case Exponential():
                 factor = rng.exponential(1.0, shape)
-            case Lognormal(cv=cv):
-                sigma = np.sqrt(np.log1p(cv * cv))
+            case Lognormal() as model:
+                sigma = model.sigma(self.segments)
                 factor = rng.lognormal(-sigma * sigma / 2, sigma, shape)
             case _:
-                return np.zeros((0, self.n_segments), np.int64)
+                return np.zeros((0, len(self.segments)), np.int64)
         return np.rint(factor * FULL_SPEED).astype(np.int64)
 
     def _rng(self, seed: int, replication: int, purpose: str) -> np.random.Generator:

@@ -8,17 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from eesim.cli.main import main
 from tests.scenarios import CAMERA, CAMERAS
-from tests.test_cli.commands import Done, eesim
+from tests.test_cli.commands import eesim, here
 
 FEW = ("--set", "run.frames=300", "--replications", "3")
-
-
-def here(capsys: pytest.CaptureFixture[str], *arguments: object) -> Done:
-    """Run a command inside this process: faster."""
-    status = main([str(argument) for argument in arguments])
-    return Done(status, *capsys.readouterr())
 
 
 def test_a_file_with_itself() -> None:

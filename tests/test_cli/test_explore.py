@@ -23,7 +23,7 @@ from tests.scenarios import (
     scenario_data,
     write_world,
 )
-from tests.test_cli.commands import COMMAND, Done, eesim, environment
+from tests.test_cli.commands import COMMAND, Capture, Done, eesim, environment, here
 from tests.test_explore.spaces import ISSUE
 
 BUSY = {
@@ -106,8 +106,10 @@ def test_files_are_written(issue: tuple[Done, Path]) -> None:
 
 
 @pytest.mark.slow
-def test_a_search_of_many_steps_draws_how_it_converged(tmp_path: Path) -> None:
-    done = eesim("explore", write(tmp_path, ISSUE), "--algorithm", "ga", "--evaluations", 300, "-o", tmp_path / "out")
+def test_a_search_of_many_steps_draws_how_it_converged(capsys: Capture, tmp_path: Path) -> None:
+    done = here(
+        capsys, "explore", write(tmp_path, ISSUE), "--algorithm", "ga", "--evaluations", 300, "-o", tmp_path / "out"
+    )
     assert done.status == 0, done.err
     assert any(path.name.startswith("convergence.") for path in (tmp_path / "out").iterdir())
 
@@ -121,9 +123,9 @@ def test_stdout_carries_the_answer_and_stderr_the_progress(tmp_path: Path) -> No
     assert "1,335 by worst_latency" in done.out
 
 
-def test_a_front_of_two_objectives(tmp_path: Path) -> None:
+def test_a_front_of_two_objectives(capsys: Capture, tmp_path: Path) -> None:
     scenario = write(tmp_path, {**ISSUE, "objective": ["mean_latency", "energy"]})
-    done = eesim("explore", scenario, "--json", "-o", tmp_path / "out")
+    done = here(capsys, "explore", scenario, "--json", "-o", tmp_path / "out")
     assert done.status == 0, done.err
     told = done.json()
     assert told["certificate"]["kind"] == "proven front"
@@ -136,18 +138,18 @@ def test_a_front_of_two_objectives(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_no_plots_writes_none(tmp_path: Path) -> None:
+def test_no_plots_writes_none(capsys: Capture, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = eesim("explore", write(tmp_path, ISSUE), "--no-plots", "-o", out)
+    done = here(capsys, "explore", write(tmp_path, ISSUE), "--no-plots", "-o", out)
     assert done.status == 0
     assert {path.name for path in out.iterdir()} == {
         "best.yaml", "certificate.json", "command.json", "evaluations.parquet", "front.csv"
     }  # fmt: skip
 
 
-def test_status_1_and_the_constraint_if_nothing_is_feasible(tmp_path: Path) -> None:
+def test_status_1_and_the_constraint_if_nothing_is_feasible(capsys: Capture, tmp_path: Path) -> None:
     scenario = write(tmp_path, {**ISSUE, "constraints": {"worst_latency": "10 ms"}})
-    done = eesim("explore", scenario, "-o", tmp_path / "out", "--no-plots")
+    done = here(capsys, "explore", scenario, "-o", tmp_path / "out", "--no-plots")
     assert done.status == 1
     assert "No design meets the constraints" in done.out
     assert "misses worst_latency by" in done.out
@@ -175,10 +177,10 @@ explore:
 """
 
 
-def test_every_typo_is_told_with_its_line(tmp_path: Path) -> None:
+def test_every_typo_is_told_with_its_line(capsys: Capture, tmp_path: Path) -> None:
     path = tmp_path / "scenario.yaml"
     path.write_text(TYPOS)
-    done = eesim("explore", path, "-o", tmp_path / "out")
+    done = here(capsys, "explore", path, "-o", tmp_path / "out")
     assert done.status == 2
     assert done.out == ""
     lines = TYPOS.splitlines()
@@ -197,20 +199,20 @@ def test_every_typo_is_told_with_its_line(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_unknown_keys_and_values_of_the_section_are_told(tmp_path: Path) -> None:
+def test_unknown_keys_and_values_of_the_section_are_told(capsys: Capture, tmp_path: Path) -> None:
     bad = TYPOS.partition("explore:")[0] + "explore:\n  segmets: [B]\n  objective: mean_latncy\n  frames: 0\n"
     path = tmp_path / "scenario.yaml"
     path.write_text(bad)
-    done = eesim("explore", path)
+    done = here(capsys, "explore", path)
     assert done.status == 2
     for word, line in (("segmets", 9), ("mean_latncy", 10), ("frames", 11)):
         assert any(word in text and f":{line}" in text for text in done.err.splitlines()), (word, done.err)
 
 
-def test_a_scenario_without_the_section_is_refused(tmp_path: Path) -> None:
+def test_a_scenario_without_the_section_is_refused(capsys: Capture, tmp_path: Path) -> None:
     path = tmp_path / "scenario.yaml"
     path.write_text(TYPOS.partition("explore:")[0])
-    done = eesim("explore", path)
+    done = here(capsys, "explore", path)
     assert (done.status, done.out) == (2, "")
     assert "explore" in done.err
 
@@ -219,15 +221,15 @@ def test_a_scenario_without_the_section_is_refused(tmp_path: Path) -> None:
     "arguments",
     [("--resume",), ("--evaluations", "0"), ("--threads", "x"), ("--algorithm", "best"), ("-o", __file__)],
 )
-def test_options_that_make_no_sense(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    done = eesim("explore", write(tmp_path, ISSUE), *arguments)
+def test_options_that_make_no_sense(capsys: Capture, arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = here(capsys, "explore", write(tmp_path, ISSUE), *arguments)
     assert (done.status, done.out) == (2, "")
     assert "Traceback" not in done.err
 
 
-def test_an_algorithm_that_cannot_is_refused_without_a_trace(tmp_path: Path) -> None:
+def test_an_algorithm_that_cannot_is_refused_without_a_trace(capsys: Capture, tmp_path: Path) -> None:
     scenario = write(tmp_path, {**ISSUE, "objective": "throughput"})
-    done = eesim("explore", scenario, "--algorithm", "branch-and-bound")
+    done = here(capsys, "explore", scenario, "--algorithm", "branch-and-bound")
     assert (done.status, done.out) == (2, "")
     assert "Traceback" not in done.err
 
@@ -277,7 +279,7 @@ def test_relative_paths_hold_from_where_the_best_is_written(tmp_path: Path, how:
     assert_best_runs(done.json(), (start / out) / "best.yaml", tmp_path / "elsewhere")
 
 
-def test_traces_and_changed_boards_hold_from_where_the_best_is_written(tmp_path: Path) -> None:
+def test_traces_and_changed_boards_hold_from_where_the_best_is_written(capsys: Capture, tmp_path: Path) -> None:
     exits, arrivals = {"kind": "trace", "path": "exits.csv"}, {"kind": "trace", "path": "arrivals.csv"}
     folder = tmp_path / "world"
     folder.mkdir()
@@ -287,7 +289,7 @@ def test_traces_and_changed_boards_hold_from_where_the_best_is_written(tmp_path:
     data = json.loads(path.read_text())
     data["board"] = {"extends": "board", "base_power": {"value": "5 mW"}}
     path.write_text(json.dumps(data))
-    done = eesim("explore", path, "--json", "--no-plots", "-o", tmp_path / "out")
+    done = here(capsys, "explore", path, "--json", "--no-plots", "-o", tmp_path / "out")
     assert done.status == 0, done.err
     assert_best_runs(done.json(), tmp_path / "out" / "best.yaml", tmp_path / "elsewhere")
 
@@ -358,13 +360,13 @@ def test_a_killed_search_resumes_to_the_same_end(kind: str, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_a_state_of_another_exploration_is_refused(tmp_path: Path) -> None:
+def test_a_state_of_another_exploration_is_refused(capsys: Capture, tmp_path: Path) -> None:
     explore = {"segments": ["B", "L", "G"], "frames": 1500}
     scenario = write(tmp_path, explore, stream=BUSY)
     out = tmp_path / "out"
     command = driven("explore", scenario, "--algorithm", "random", "--evaluations", 2000, "--no-plots", "-o", out)
     assert killed(command, out / "search.state", random.Random(0)) or pytest.fail("it ended too soon")
-    done = eesim("explore", scenario, "--algorithm", "ga", "--evaluations", 100, "--resume", "-o", out)
+    done = here(capsys, "explore", scenario, "--algorithm", "ga", "--evaluations", 100, "--resume", "-o", out)
     assert (done.status, done.out) == (2, "")
     assert "another exploration" in done.err
     assert (out / "search.state").exists()
@@ -380,8 +382,8 @@ def test_threads_change_nothing(tmp_path: Path) -> None:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
 
 
-def test_a_budget_too_small_for_a_proof_is_told(tmp_path: Path) -> None:
-    done = eesim("explore", write(tmp_path, ISSUE), "--algorithm", "exhaustive", "--evaluations", 100, "--json")
+def test_a_budget_too_small_for_a_proof_is_told(capsys: Capture, tmp_path: Path) -> None:
+    done = here(capsys, "explore", write(tmp_path, ISSUE), "--algorithm", "exhaustive", "--evaluations", 100, "--json")
     certificate = done.json()["certificate"]
     assert certificate["evaluated"] == 100
     assert not certificate["proven_optimal"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from eesim.cli.main import main
 from eesim.validate.importers import FORMATS, import_path, importer
 from eesim.validate.importers.schema import TABLES
 from tests.test_cli.commands import Done, eesim
+from tests.test_validate.ceed_profiles import profile, write
 from tests.test_validate.coup_logs import Log, write_log
 from tests.test_validate.test_coup_tables import LAYERS, RUNS
 
@@ -31,6 +33,11 @@ def log(tmp_path: Path) -> Path:
     path = tmp_path / "time_Tiny_LLL.txt"
     path.write_text(write_log(LOG), encoding="utf-8")
     return path
+
+
+def leaves(data: Any) -> int:
+    """Values of plain data that are no mappings."""
+    return sum(map(leaves, data.values())) if isinstance(data, dict) else 1
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -103,6 +110,10 @@ def test_a_khadas_log_is_status_2_and_nothing_is_written(tmp_path: Path, capsys:
         (("coup-log", "LOG", "--log", "LOG"), "--log: means nothing to coup-log: it is for `coup-power`"),
         (("coup-tables", "LOG", "--graph", "x"), "--graph: means nothing to coup-tables"),
         (("coup-log", "LOG", "--allow-board", "jetson"), "invalid choice: 'jetson'"),
+        (("coup-log", "LOG", "--pe", "edge=4"), "--pe: means nothing to coup-log: it is for `ceed`"),
+        (("ceed", "LOG", "--times", "gate"), "invalid choice: 'gate' (choose from"),
+        (("ceed", "LOG"), "time_Tiny_LLL.txt:"),
+        (("ceed", "FOLDER/empty"), "holds no profile (profile_summary.json, system_profile.json)"),
         (("coup-power", "LOG"), "its run log is not beside it"),
     ],
 )
@@ -192,3 +203,21 @@ def test_python_gives_the_rows_without_writing(log: Path, tmp_path: Path) -> Non
     assert done.output is None
     assert len(done.tables["layer_times"]) == 10
     assert [path.name for path in tmp_path.iterdir()] == [log.name]
+
+
+def test_a_ceed_profile_becomes_files_that_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = profile() | {"gpu": {"watts": 3}}
+    path = write(tmp_path / "ceed", data)
+    done = here(capsys, "ceed", tmp_path / "ceed", "-o", tmp_path / "out", "--graph", "small", "--pe", "worker")
+    assert done.status == 0
+    lines = done.out.splitlines()
+    assert lines[:3] == ["ceed: 3 rows from 1 file", "  gate_times         3", "  small.yaml  15 lines"]
+    values = leaves(data)
+    assert f"Values  {values} read, {values - 1} understood, 0 known to say nothing" in lines
+    assert f"            first in {path}:{len(path.read_text(encoding='utf-8').splitlines()) - 3}: gpu" in lines
+    run = eesim("run", tmp_path / "out" / "small.scenario.yaml", "--set", "run.frames=200", "--json")
+    assert run.status == 0
+    assert [exit_["name"] for exit_ in run.json()["exits"]] == ["gate_0", "gate_1", "gate_2"]
+    summary = here(capsys, "ceed", path, "-o", tmp_path / "out", "--times", "layers", "--json").json()
+    assert summary["documents"] == [f"profile_summary{end}" for end in (".yaml", "_profile.yaml", ".scenario.yaml")]
+    assert summary["provenance"]["options"] == {"times": "layers"}

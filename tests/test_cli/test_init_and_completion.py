@@ -12,17 +12,17 @@ from eesim.cli.main import COMMANDS
 from eesim.scenario.library import known_networks
 from eesim.scenario.load import load
 from tests.scenarios import PAIR, board_data, everywhere, network_data, scenario_data, write_world
-from tests.test_cli.commands import FEW, eesim
+from tests.test_cli.commands import FEW, Capture, eesim, here
 
 
 @pytest.mark.parametrize("network", known_networks(Path()))
-def test_a_starter_of_every_shipped_network_runs_as_it_is(network: str, tmp_path: Path) -> None:
+def test_a_starter_of_every_shipped_network_runs_as_it_is(capsys: Capture, network: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    done = eesim("init", file, "--network", network)
+    done = here(capsys, "init", file, "--network", network)
     assert (done.status, done.err) == (0, "")
     assert str(file) in done.out
     assert load(file).network.name == network
-    ran = eesim("run", file, *FEW, "--json")
+    ran = here(capsys, "run", file, *FEW, "--json")
     assert ran.status == 0, ran.err
     assert ran.json()["drop_rate"] == 0
 
@@ -39,39 +39,39 @@ def test_a_starter_of_one_s_own_board(tmp_path: Path) -> None:
     assert load(file).network.segment_names == ("b1", "e1", "b2")
 
 
-def test_nothing_is_replaced_unless_asked(tmp_path: Path) -> None:
+def test_nothing_is_replaced_unless_asked(capsys: Capture, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("precious")
-    refused = eesim("init", file)
+    refused = here(capsys, "init", file)
     assert refused.status == 2
     assert "--force" in refused.err
     assert file.read_text() == "precious"
-    assert eesim("init", file, "--force").status == 0
+    assert here(capsys, "init", file, "--force").status == 0
     assert "mapping:" in file.read_text()
 
 
-def test_names_that_do_not_exist(tmp_path: Path) -> None:
-    done = eesim("init", tmp_path / "mine.yaml", "--board", "rk3399")
+def test_names_that_do_not_exist(capsys: Capture, tmp_path: Path) -> None:
+    done = here(capsys, "init", tmp_path / "mine.yaml", "--board", "rk3399")
     assert done.status == 2
     assert "did you mean rk3399pro" in done.err
-    done = eesim("init", tmp_path / "mine.yaml", "--network", "ee_resnet81")
+    done = here(capsys, "init", tmp_path / "mine.yaml", "--network", "ee_resnet81")
     assert done.status == 2
     assert "did you mean ee_resnet18" in done.err
-    assert eesim("init", tmp_path / "nowhere" / "mine.yaml").status == 2
+    assert here(capsys, "init", tmp_path / "nowhere" / "mine.yaml").status == 2
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
-def test_completion_knows_every_command(shell: str) -> None:
-    done = eesim("completion", shell)
+def test_completion_knows_every_command(capsys: Capture, shell: str) -> None:
+    done = here(capsys, "completion", shell)
     assert (done.status, done.err) == (0, "")
     for name in COMMANDS:
         assert name in done.out
 
 
-def test_bash_completes_commands_options_and_takes_the_script(tmp_path: Path) -> None:
+def test_bash_completes_commands_options_and_takes_the_script(capsys: Capture, tmp_path: Path) -> None:
     script = tmp_path / "eesim.bash"
-    script.write_text(eesim("completion", "bash").out)
+    script.write_text(here(capsys, "completion", "bash").out)
     ask = f"""
     source {script}
     COMP_WORDS=(eesim {{}}); COMP_CWORD={{}}; COMPREPLY=()

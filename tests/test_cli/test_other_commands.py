@@ -14,14 +14,9 @@ import eesim as package
 from eesim.cli.main import COMMANDS, main
 from eesim.scenario.library import scenario_folder
 from tests.scenarios import CAMERA, PAIR, board_data, everywhere, network_data, profile_data, scenario_data, write_world
-from tests.test_cli.commands import COMMAND, Done, eesim, environment
+from tests.test_cli.commands import COMMAND, eesim, environment, here
 
 HEAVY = ("numba", "llvmlite", "matplotlib", "pandas", "scipy", "pyarrow", "simpy")
-
-
-def here(capsys: pytest.CaptureFixture[str], *arguments: object) -> Done:
-    status = main([str(argument) for argument in arguments])
-    return Done(status, *capsys.readouterr())
 
 
 def world(folder: Path) -> Path:
@@ -219,7 +214,7 @@ def test_show_something_of_ones_own(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["board", "rk3399"], "there is no board 'rk3399' (known: psoc6, rk3399pro) (did you mean rk3399pro?)"),
+        (["board", "rk3399"], "there is no board 'rk3399' (known: psoc6, rk3399pro, tiers) (did you mean rk3399pro?)"),
         (["network", "ee_resnet"], "googlenet, mobilenet_v1, resnet50_v1, speech_commands, squeezenet_v1, yolov3) ("),
         (["board", "rk3399pro", "--set", "base_power=1 W"], "use it with `eesim show scenario`"),
         (["scenario", "camera"], "no such file"),

@@ -14,7 +14,7 @@ import pytest
 import eesim as package
 from eesim.cli.main import main
 from tests.scenarios import CAMERA, COUNTS, camera, scenario_data
-from tests.test_cli.commands import FEW, Done, eesim, end, run_camera, start
+from tests.test_cli.commands import FEW, Done, eesim, end, here, run_camera, start
 
 TYPO = ("--set", "stream.arivals.rate=60 Hz")
 
@@ -23,12 +23,6 @@ TYPO = ("--set", "stream.arivals.rate=60 Hz")
 def plain() -> Done:
     """The shipped scenario, as JSON."""
     return run_camera("--json")
-
-
-def here(capsys: pytest.CaptureFixture[str], *arguments: object) -> Done:
-    """Run a command inside this process: faster."""
-    status = main([str(argument) for argument in arguments])
-    return Done(status, *capsys.readouterr())
 
 
 # -- the contract of --json ---------------------------------------------------------------------------------

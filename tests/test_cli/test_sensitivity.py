@@ -8,20 +8,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from eesim.cli.main import main
 from eesim.scenario.library import scenario_folder
 from tests.scenarios import CAMERA, CAMERAS
-from tests.test_cli.commands import Done, eesim
+from tests.test_cli.commands import eesim, here
 
 FEW = ("--frames", "200", "--replications", "2")
 STUDY = scenario_folder() / "studies" / "mappings_on_plausible_boards.yaml"
 PLAUSIBLE = scenario_folder() / "studies" / "plausible_ee_resnet18.yaml"
-
-
-def here(capsys: pytest.CaptureFixture[str], *arguments: object) -> Done:
-    """Run a command inside this process: faster."""
-    status = main([str(argument) for argument in arguments])
-    return Done(status, *capsys.readouterr())
 
 
 def test_every_number_by_default() -> None:

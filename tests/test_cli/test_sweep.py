@@ -12,8 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from eesim.cli.main import main
-from tests.test_cli.commands import Done, eesim, environment
+from tests.test_cli.commands import Done, eesim, environment, here
 from tests.test_sweeps.studies import GRID, study_data
 
 
@@ -22,11 +21,6 @@ def write(folder: Path, **keys: object) -> Path:
     path = folder / "study.yaml"
     path.write_text(json.dumps(study_data(**keys), indent=1))  # type: ignore[arg-type]
     return path
-
-
-def here(capsys: pytest.CaptureFixture[str], *arguments: object) -> Done:
-    status = main([str(argument) for argument in arguments])
-    return Done(status, *capsys.readouterr())
 
 
 @pytest.fixture(scope="module")

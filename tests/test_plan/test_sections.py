@@ -39,6 +39,7 @@ def test_sections_that_every_frame_leaves(plan: Plan) -> None:
     ("rules", "message"),
     [
         ({"cancellation": Cancellation.QUEUED}, "stream 0 has sections and cancels"),
+        ({"level_last": [[-1]]}, "stream 0 has sections and gives frames up"),
         ({"stage_capacity": [UNBOUNDED, 1, 1], "stage_full": WhenFull.DROP_OLDEST}, "stage queues that drop"),
         ({"section_places": [0]}, "section 0 has 0 places"),
         ({"section_places": []}, "node_enter of node 1 is 0; node_leave of node 2 is 0"),

@@ -232,7 +232,7 @@ def test_unknown_names_get_suggestions() -> None:
     found = problems(CAMERA, {"board": "rk3399", "network": "eeresnet18"})
     networks = ", ".join(known_networks(CAMERA.parent))
     assert found == [
-        "--set: board: there is no board 'rk3399' (known: psoc6, rk3399pro) (did you mean rk3399pro?)",
+        "--set: board: there is no board 'rk3399' (known: psoc6, rk3399pro, tiers) (did you mean rk3399pro?)",
         f"--set: network: there is no network 'eeresnet18' (known: {networks}) (did you mean ee_resnet18?)",
     ]
 
@@ -267,6 +267,15 @@ def test_exits_must_fit_the_network(exits: dict[str, Any], expected: str) -> Non
     (found,) = problems(CAMERA, {"stream.exits": exits})
     assert expected in found
     assert "4 exits (exit1, exit2, exit3, final)" in found
+
+
+def test_segments_that_vary_must_exist() -> None:
+    found = problems(CAMERA, {"stream.noise": {"kind": "lognormal", "cv": {"b1": 0.2, "bl1": 0.3}}})
+    assert found == ["--set: stream.noise.cv.bl1: network ee_resnet18 has no such segment (did you mean b1?)"]
+    (found_cv,) = problems(CAMERA, {"stream.noise": {"kind": "lognormal", "cv": {"b1": -0.2}}})
+    assert "stream.noise.cv.b1" in found_cv
+    changed_one = camera(["stream.noise={kind: lognormal, cv: {b1: 0.2}}", "stream.noise.cv.e1=0.1"])
+    assert changed_one.spec.stream.noise.cv == {"b1": 0.2, "e1": 0.1}  # type: ignore[union-attr]
 
 
 def test_requirements_that_cannot_be_judged_are_refused() -> None:

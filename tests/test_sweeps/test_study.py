@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+import eesim
 from eesim.errors import InputError
+from eesim.sweeps.columns import metrics_of
 from eesim.sweeps.study import load_study
 from tests.scenarios import CAMERA
 from tests.test_sweeps.studies import GRID, problems, study, study_data
@@ -100,6 +102,15 @@ def test_unknown_metrics_are_told() -> None:
         "metrics.1: there is no metric 'latency_ms.p98' (did you mean latency_ms.p99?)"
     ]
     assert problems(metrics=["utilisation.G", "exit_share.exit1"]) == []
+
+
+@pytest.mark.parametrize("name", ["two_cameras", "ee_resnet18_camera", "adaptive_exits"])
+def test_every_metric_of_a_run_can_be_a_column_and_nothing_else(name: str) -> None:
+    scenario = eesim.load(CAMERA.with_name(f"{name}.yaml"), {"run.frames": 200, "run.replications": 2})
+    names = set(eesim.run(scenario).estimates)
+    assert set(metrics_of(eesim.lower(scenario))) == names
+    told = {"metrics": sorted(names), "eesim": 1, "scenario": str(CAMERA.with_name(f"{name}.yaml"))}
+    load_study({**told, "design": {"kind": "grid", "axes": {"run.seed": [1, 2]}}})
 
 
 def test_what_is_set_cannot_be_swept() -> None:

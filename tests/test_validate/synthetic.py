@@ -41,7 +41,7 @@ def _pe(pe: str, host: str | None) -> dict[str, Any]:
 
 
 SWITCH: dict[str, Any] = {
-    "origin": {"source": "T"},
+    "origin": {"kind": "fitted", "source": "T"},
     "pes": {
         "L": {
             "cold": {"value": 0.5},
@@ -79,7 +79,7 @@ SWITCH: dict[str, Any] = {
 }
 
 PIPELINE: dict[str, Any] = {
-    "origin": {"source": "T"},
+    "origin": {"kind": "fitted", "source": "T"},
     "stages": {
         "B": {"scale": {"value": 0.9}, "fixed": {"value": "1 ms"}},
         "L": {"fixed": {"value": "2 ms"}},

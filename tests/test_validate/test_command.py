@@ -85,7 +85,7 @@ def test_files(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         told |= {name.strip("`") for name in row[0].split(", ")}
     results = written - {"command.json"}
     assert {name.removesuffix(".png").removesuffix(".svg") for name in results} == told - {"file"}
-    assert err.count("wrote ") == len(results)
+    assert err.count("wrote ") == len(written)
     summary = json.loads((target / "summary.json").read_text(encoding="utf-8"))
     scores = pd.read_csv(target / "scores.csv")
     assert list(scores.columns) == list(summary["suites"][0])

@@ -226,7 +226,7 @@ def test_a_calibrated_board_is_read_back() -> None:
     fitted = with_values(own, values)
     estimates = tuple(Estimate(p, values[p.path], values[p.path] * 0.9, values[p.path] * 1.1) for p in parameters(own))
     found = Calibration(fitted, estimates, {}, {}, {}, (), {"switch": 5, "pipeline": 5})
-    data = board_data(synthetic.board_data(), found, {"source": "T", "note": "again"})
+    data = board_data(synthetic.board_data(), found, {"kind": "fitted", "source": "T", "note": "again"})
     text = dumped(data, "one\ntwo")
     assert text.startswith("# one\n# two\neesim: 1\n")
     again = validate_document(Board, parse_document(text, "board.yaml"))

@@ -28,7 +28,7 @@ STREAMS = {
 
 
 def stream(spec: dict[str, Any], n_segments: int = 3) -> Stream:
-    return Stream(StreamSpec.model_validate(spec), Traces(EMPTY, EMPTY, EMPTY), n_segments)
+    return Stream(StreamSpec.model_validate(spec), Traces(EMPTY, EMPTY, EMPTY), tuple("abcdefgh"[:n_segments]))
 
 
 def blocks(spec: dict[str, Any], n: int, seed: int = 1, replication: int = 0) -> list[Frames]:
@@ -141,6 +141,22 @@ def test_noise_has_the_mean_one_and_the_stated_variation(noise: dict[str, Any], 
 def test_noise_of_every_segment_is_its_own() -> None:
     noise = whole(PLAIN, 20_000).noise_ppm
     assert np.abs(np.corrcoef(noise.T)[np.triu_indices(3, 1)]).max() < 4 / np.sqrt(20_000)
+
+
+def test_each_segment_may_have_its_own_variation() -> None:
+    noise = {"kind": "lognormal", "cv": {"a": 0.1, "c": 1.5}}
+    factors = whole(PLAIN | {"noise": noise}, 200_000).noise_ppm / FULL_SPEED
+    assert (factors[:, 1] == 1).all(), "a segment that is not named does not vary"
+    for column, cv in ((0, 0.1), (2, 1.5)):
+        assert abs(factors[:, column].mean() - 1) < 4 * cv / np.sqrt(200_000)
+        # sigma is what a lognormal shows robustly: its own standard error is sigma / sqrt(2 n).
+        sigma = np.sqrt(np.log1p(cv * cv))
+        assert abs(np.log(factors[:, column]).std() - sigma) < 4 * sigma / np.sqrt(2 * 200_000)
+
+
+def test_one_variation_for_all_is_the_same_as_each_one_s() -> None:
+    same = PLAIN | {"noise": {"kind": "lognormal", "cv": {"a": 0.5, "b": 0.5, "c": 0.5}}}
+    assert (whole(same, 500).noise_ppm == whole(PLAIN, 500).noise_ppm).all()
 
 
 def test_no_noise_is_an_empty_table() -> None:

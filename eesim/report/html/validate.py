@@ -85,8 +85,14 @@ def _score_row(row: Mapping[str, Any]) -> list[str]:
         *(_percent(row[key]) for key in ("median_ape_pct", "p95_ape_pct")),
         _percent(row["bias_pct"], signed=True),
         *(number(row.get(key), 3) for key in ("r2", "spearman")),
-        _percent(row.get("top1_regret_pct")),
+        _regret(row),
     ]
+
+
+def _regret(row: Mapping[str, Any]) -> str:
+    """Mean over the choices; the worst one too where there are several."""
+    mean, worst = (_percent(row.get(key)) for key in ("top1_regret_pct", "worst_top1_regret_pct"))
+    return mean if worst in (mean, "n/a") else f"{mean} ({worst})"
 
 
 def _percent(value: float | None, *, signed: bool = False) -> str:

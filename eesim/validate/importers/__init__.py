@@ -6,6 +6,7 @@ it known to `import_path` and to the command line.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -21,9 +22,12 @@ class Format(NamedTuple):
     module: str
     """Name of its module in this package."""
     summary: str
+    unit: str = "line"
+    """What its files are counted in."""
 
 
 FORMATS = {
+    "ceed": Format("ceed", "profiles of CEED (JSON): to a network, its times, and a scenario", "value"),
     "coup-log": Format("coup_log", "run logs of ARM-CO-UP: times of layers, subgraphs and the NPU"),
     "coup-power": Format("coup_power", "power logs, aligned with their run log by the GPIO marks"),
     "coup-tables": Format("coup_tables", "tables of CO-UP-Profiling and LW-GA: layers, transfers, DVFS, runs"),
@@ -47,6 +51,8 @@ def import_path(
     npu_model: str | None = None,
     allow_board: str | None = None,
     run_log: str | Path | None = None,
+    times: str | None = None,
+    pe: Sequence[str] = (),
 ) -> ImportSummary:
     """Turn foreign measurements into eesim's own tables (docs/measurements.md).
 
@@ -60,13 +66,13 @@ def import_path(
         Folder to write the tables into; nothing is written if None.
     append
         Keep the rows that the folder's tables have, instead of replacing those tables.
-    graph, campaign, npu_model, allow_board, run_log
+    graph, campaign, npu_model, allow_board, run_log, times, pe
         See `eesim.validate.importers.protocol.Options`.
 
     Returns
     -------
     ImportSummary
-        Tables as lists of rows, and what became of each line and record.
+        Tables as lists of rows, documents as text, and what became of each line and record.
 
     Raises
     ------
@@ -77,7 +83,8 @@ def import_path(
     from eesim.validate.importers.protocol import Options
     from eesim.validate.importers.summary import run_import
 
-    options = Options(graph, campaign, npu_model, allow_board, None if run_log is None else Path(run_log))
+    log = None if run_log is None else Path(run_log)
+    options = Options(graph, campaign, npu_model, allow_board, log, times, tuple(pe))
     return run_import(format, Path(path), None if output is None else Path(output), options, append=append)
 
 

@@ -30,6 +30,10 @@ class Options:
         Another board than the RK3399Pro that is let in, with its rows labelled.
     run_log
         Run log that a power log belongs to.
+    times
+        ``gates`` or ``layers``: which measured times the times of segments add up to.
+    pe
+        PEs that times are written for, each ``NAME`` or ``NAME=SPEED``.
     """
 
     graph: str | None = None
@@ -37,11 +41,14 @@ class Options:
     npu_model: str | None = None
     allow_board: str | None = None
     run_log: Path | None = None
+    times: str | None = None
+    pe: tuple[str, ...] = ()
 
     def given(self) -> dict[str, str]:
         """Return what was said, by name."""
-        names = ("graph", "campaign", "npu_model", "allow_board", "run_log")
-        return {name: str(getattr(self, name)) for name in names if getattr(self, name) is not None}
+        names = ("graph", "campaign", "npu_model", "allow_board", "run_log", "times")
+        said = {name: str(getattr(self, name)) for name in names if getattr(self, name) is not None}
+        return said | ({"pe": " ".join(self.pe)} if self.pe else {})
 
 
 @dataclass(slots=True)

@@ -202,6 +202,18 @@ TABLES: dict[str, tuple[Column, ...]] = {
         ("npu_task_ms", "AVG_prof_run_time"),
         ("npu_fill_tensor_ms", "AVG_output_time"),
     ),
+    "gate_times": _columns(
+        ("gate", "gate, as the profile numbers it"),
+        ("layer", "layer of the backbone that it follows"),
+        ("time_ms", "measured: mean time of inference that stops there"),
+        ("std_ms", "its standard deviation"),
+        ("gate_ms", "mean time of the gate alone"),
+        ("layers_ms", "sum of the means of the layers up to there and of the gate"),
+        ("layers_std_ms", "its standard deviation, if they were independent and lognormal"),
+        ("layers_error_pct", "`layers_ms` against `time_ms`"),
+        ("scale", "factor that was put on the layers since the gate before; empty: none"),
+        _SOURCE,
+    ),
 }
 """Every table that an importer may write, column by column."""
 

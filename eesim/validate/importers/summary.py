@@ -58,6 +58,7 @@ class ImportSummary:
             "output": None if self.output is None else str(self.output),
             "rows": self.found.rows,
             "tables": {name: len(rows) for name, rows in self.tables.items()},
+            "documents": list(self.found.documents),
             **self.tally.to_dict(),
             "provenance": self.provenance,
         }

@@ -96,7 +96,8 @@ def _note_text(path: Path, entry: dict[str, Any], *, append: bool) -> str:
     if not append:
         for old in entries:
             old["tables"] = {name: rows for name, rows in old["tables"].items() if name not in entry["tables"]}
-        entries = [old for old in entries if old["tables"]]
+            old["documents"] = [name for name in old.get("documents", ()) if name not in entry["documents"]]
+        entries = [old for old in entries if old["tables"] or old["documents"]]
     return json.dumps({"eesim": 1, "imports": [*entries, entry]}, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -1,0 +1,1 @@
+"""Answers and pictures of docs/gallery.md; ``benchmarks/gallery.py`` puts them there."""
