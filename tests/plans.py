@@ -81,6 +81,9 @@ RULES = {
     "level_at_exit": 0,
     "reuse_patience": 0,
     "reuse_most": UNBOUNDED,
+    "bucket_most": 0,
+    "bucket_per_frame": 0,
+    "bucket_per_ns": 0,
 }
 """Nothing is limited, and what waits is cancelled after the answer."""
 
@@ -135,6 +138,7 @@ def build(steps: Sequence[Step], *, servers: Sequence[int] = (), **rules: Any) -
     """A plan of ``steps`` on resources with so many ``servers`` each; one each, unless given."""
     counts = list(servers) or [1] * (max(step.resource for step in steps) + 1)
     fields = graph(steps) | platform(counts) | RULES | rules
+    fields.setdefault("exit_cost", [0] * len(fields["exit_need"]))
     if "level_last" not in fields:
         fields["level_last"] = [[len(fields["exit_need"]) - 1] * (len(fields["level_up"][0]) + 1)]
     for name in ("stage_capacity", "stage_bytes"):

@@ -8,8 +8,8 @@ from eesim.engine import layout as c
 from eesim.plan.check import check_sections, limits_stages
 from eesim.plan.plan import NEVER, PURE_DELAY, UNBOUNDED, Draws, IntArray, Plan, WhenFull
 
-LOG_ROWS_PER_NODE = 8
-"""No task makes more log rows: ready, start, finish, exit, level or reuse, answer, block, unblock."""
+LOG_ROWS_PER_NODE = 9
+"""No task makes more log rows: ready, start, finish, exit, level or reuse, force, answer, block, unblock."""
 LOG_ROWS_PER_FRAME = 5
 """Arrive, admit, level, drop, leave."""
 MIN_SLOTS = 16
@@ -126,6 +126,10 @@ class Arena:
             (c.STREAM_LEVEL_DOWN, down + index * plan.n_levels),
             (c.STREAM_LEVEL_AT_EXIT, plan.level_at_exit),
             (c.STREAM_REUSE, plan.reuse_patience),
+            (c.STREAM_BUCKET, plan.bucket_most),
+            (c.STREAM_PER_FRAME, plan.bucket_per_frame),
+            (c.STREAM_PER_NS, plan.bucket_per_ns),
+            (c.STREAM_TOKENS, plan.bucket_most),
             (c.STREAM_REUSE_MOST, plan.reuse_most),
             (c.STREAM_LEVEL_LAST, last + index * (plan.n_levels + 1)),
         ):
@@ -156,6 +160,8 @@ class Arena:
         servers[:, c.SERVER_FINISH] = NEVER
         offsets = self.place(resources), self.place(servers), self.place(plan.speed_ppm), self.place(plan.exit_need)
         self.m[[c.RESOURCES, c.SERVERS, c.SPEEDS, c.EXIT_NEED]] = offsets
+        offset = self.place(plan.exit_cost)
+        self.m[c.EXIT_COST] = offset
 
     def _place_sections(self) -> None:
         plan = self.plan

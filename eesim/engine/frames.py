@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
-from eesim.plan.plan import FULL_SPEED, Draws, NodeKind, Plan, Reused, Status
+from eesim.plan.plan import FULL_SPEED, Basis, Draws, NodeKind, Plan, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class Frame:
         Whether it declined that exit.
     seems_known, seems_new
         Whether a detector would take it for any other scene, and would not know its own again.
-    reused, told
+    basis, told
         Whose answer it got, and if another frame's, that one's exit and level.
     """
 
@@ -161,7 +162,7 @@ class Frame:
         self.scene = 0 if scene is None else scene >> 2
         self.seems_known = bool(scene and scene & 2)
         self.seems_new = bool(scene and scene & 1)
-        self.reused = Reused.OWN
+        self.basis = Basis.OWN
         self.told: tuple[int, int] | None = None
         self.level = 0
         self.tasks: tuple[Task, ...] = ()
@@ -195,8 +196,10 @@ class Frame:
         mask = self.drawn_exit if self.confident is None else self.confident[self.level]
         return bool(mask >> (exit_ - first) & 1)
 
-    def decide(self, completed: int, exit_need: dict[int, int], *, first_confident: bool) -> int:
-        """Find the exit that answers now that exit ``completed`` has its output, or -1."""
+    def decide(
+        self, completed: int, exit_need: dict[int, int], can_pay: Callable[[int], bool], *, first_confident: bool
+    ) -> int:
+        """Find the exit that answers now that exit ``completed`` has its output, or -1; ``can_pay`` to decline one."""
         first = next(iter(exit_need))
         if first_confident:
             return completed if self.is_confident(completed, first) else -1
@@ -208,6 +211,9 @@ class Frame:
             if self.last and self.undecided >= self.last[self.level]:
                 self.hopeless = True
                 return -1
+            if not can_pay(self.undecided):
+                self.basis = Basis.BUDGET
+                return self.undecided
             self.undecided += 1
         return -1
 

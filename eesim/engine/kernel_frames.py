@@ -13,12 +13,12 @@ from eesim.engine.queues import push, remove
 from eesim.plan.plan import (
     FULL_SPEED,
     PURE_DELAY,
+    Basis,
     Cancellation,
     Dispatch,
     EventKind,
     IntArray,
     NodeKind,
-    Reused,
     Status,
     WhenFull,
 )
@@ -32,8 +32,10 @@ DROP = int(EventKind.DROP)
 LEAVE = int(EventKind.LEAVE)
 LEVEL = int(EventKind.LEVEL)
 REUSE = int(EventKind.REUSE)
-SAME_SCENE = int(Reused.SAME_SCENE)
-STALE = int(Reused.STALE)
+FORCE = int(EventKind.FORCE)
+BUDGET = int(Basis.BUDGET)
+SAME_SCENE = int(Basis.SAME_SCENE)
+STALE = int(Basis.STALE)
 FIFO = int(Dispatch.FIFO)
 CANCEL_NOTHING = int(Cancellation.NONE)
 STOP_AT_KERNEL = int(Cancellation.RUNNING_AT_KERNEL)
@@ -189,10 +191,37 @@ def learn(m: IntArray, s: int, g: int, reached: int) -> None:
 
 
 @kernel
-def conclude(m: IntArray, t: int, reached: int) -> None:
+def fill_bucket(m: IntArray, g: int, more: int) -> None:
+    """Put the tokens of the time since the last count, and ``more``, into the bucket of stream ``g``."""
+    most = m[g + c.STREAM_BUCKET]
+    room = most - m[g + c.STREAM_TOKENS]
+    per_ns = m[g + c.STREAM_PER_NS]
+    elapsed = m[c.NOW] - m[g + c.STREAM_TOKENS_AT]
+    # Divided, not multiplied: a long silence brings more than 64 bits hold.
+    if more >= room or (per_ns > 0 and elapsed >= (room - more + per_ns - 1) // per_ns):
+        m[g + c.STREAM_TOKENS] = most
+    else:
+        m[g + c.STREAM_TOKENS] += more + elapsed * per_ns
+    m[g + c.STREAM_TOKENS_AT] = m[c.NOW]
+
+
+@kernel
+def can_pay(m: IntArray, g: int, e: int) -> bool:
+    """Take the tokens for declining exit ``e`` out of the bucket of stream ``g``; False if there are not enough."""
+    fill_bucket(m, g, 0)
+    cost = m[m[c.EXIT_COST] + e]
+    if m[g + c.STREAM_TOKENS] < cost:
+        return False
+    m[g + c.STREAM_TOKENS] -= cost
+    return True
+
+
+@kernel
+def conclude(m: IntArray, t: int, reached: int, forced: bool) -> None:
     """The frame of task ``t`` answers at exit ``reached`` because ``t`` is done, or is given up (`GIVE_UP`).
 
-    Or it gets the answer of the reference of its stream (`ANSWER_AGAIN`): what was done for it so far was needed.
+    Or it gets the answer of the reference of its stream (`ANSWER_AGAIN`): what was done for it so far was needed. It
+    may be ``forced`` to answer there.
     """
     s = m[t + c.TASK_SLOT]
     g = m[s + c.SLOT_STREAM]
@@ -207,6 +236,8 @@ def conclude(m: IntArray, t: int, reached: int) -> None:
         if m[c.LOGGING]:
             note(m, DROP, m[s + c.SLOT_FRAME], -1, -1)
     elif m[c.LOGGING]:
+        if forced:
+            note_task(m, FORCE, t, told)
         note_task(m, ANSWER, t, told)
     row = end_frame(m, s, last, GIVEN_UP if reached == GIVE_UP else ANSWERED)
     if reached == ANSWER_AGAIN:
@@ -214,6 +245,8 @@ def conclude(m: IntArray, t: int, reached: int) -> None:
         m[row + 9] = m[g + c.STREAM_KNOWN_LEVEL]
         m[row + 11] = SAME_SCENE if scene_of(m, s) >> 2 == m[g + c.STREAM_KNOWN_SCENE] else STALE
         m[g + c.STREAM_REUSED] += 1
+    elif forced:
+        m[row + 11] = BUDGET
     elif reached != GIVE_UP and m[g + c.STREAM_REUSE] > 0:
         learn(m, s, g, reached)
     while t != c.NOBODY and reached != GIVE_UP:
@@ -243,6 +276,7 @@ def decide(m: IntArray, t: int, e: int) -> None:
     g = m[s + c.SLOT_STREAM]
     draw = m[s + c.SLOT_DRAW]
     reached = UNDECIDED
+    forced = False
     if m[m[t + c.TASK_NODE] + c.NODE_DETECTS] and seems_known(m, s, g):
         reached = ANSWER_AGAIN
     levels = m[g + c.STREAM_LEVELS] > 0 and e >= 0 and reached == UNDECIDED
@@ -267,11 +301,15 @@ def decide(m: IntArray, t: int, e: int) -> None:
             elif e >= m[m[g + c.STREAM_LEVEL_LAST] + m[s + c.SLOT_LEVEL]]:
                 reached = GIVE_UP
                 break
+            if m[g + c.STREAM_BUCKET] > 0 and not can_pay(m, g, e):
+                reached = e
+                forced = True
+                break
             e += 1
         m[s + c.SLOT_NEXT_EXIT] = e
     # One call for all: every kernel is inlined where it is called.
     if reached != UNDECIDED:
-        conclude(m, t, reached)
+        conclude(m, t, reached, forced)
 
 
 @kernel
@@ -365,6 +403,8 @@ def admit(m: IntArray, g: int, frame: int, arrival: int, draw: int) -> None:
     m[g + c.STREAM_LAST] = s
     if m[c.LOGGING]:
         note(m, ADMIT, frame, -1, -1)
+    if m[g + c.STREAM_BUCKET] > 0:
+        fill_bucket(m, g, m[g + c.STREAM_PER_FRAME])
     if m[g + c.STREAM_LEVELS] > 0 and not m[g + c.STREAM_LEVEL_AT_EXIT]:
         m[s + c.SLOT_LEVEL] = read_level(m, s)
     release(m, first, m[m[g + c.STREAM_NODES] + c.NODE_RESOURCE] == PURE_DELAY)

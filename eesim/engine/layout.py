@@ -59,7 +59,9 @@ PLACES = 35
 SCENE = 36
 SCENE_FIRST = 37
 """Likewise as the noise, of the scenes that frames show."""
-RUN_WIDTH = 38
+EXIT_COST = 38
+"""Where the tokens are that declining each exit takes."""
+RUN_WIDTH = 39
 
 # -- stream: its rules, who waits and who is in flight ---------------------------------------------------
 STREAM_INDEX = 0
@@ -105,7 +107,14 @@ STREAM_KNOWN = 31
 STREAM_KNOWN_SCENE = 32
 STREAM_KNOWN_EXIT = 33
 STREAM_KNOWN_LEVEL = 34
-STREAM_WIDTH = 35
+STREAM_BUCKET = 35
+"""Tokens that its bucket holds; 0: it has none."""
+STREAM_PER_FRAME = 36
+STREAM_PER_NS = 37
+STREAM_TOKENS = 38
+STREAM_TOKENS_AT = 39
+"""Instant at which the tokens were counted."""
+STREAM_WIDTH = 40
 PRIORITY_SHIFT = 52
 """Keys without priority are below 2^52: so many nodes times frames fit."""
 

@@ -113,7 +113,7 @@ class Ledger:
         now = self._timeline.now
         exit_, level = frame.told or (frame.answer, frame.level)
         head = (frame.number, frame.arrival_ns, now, exit_, frame.status)
-        row = (*head, *parts, frame.stream, level, frame.place, frame.reused)
+        row = (*head, *parts, frame.stream, level, frame.place, frame.basis)
         self._records.append(row)
         self._sojourn_ns += now - frame.arrival_ns
         self._count_presence(-1)

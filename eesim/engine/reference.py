@@ -22,13 +22,13 @@ from eesim.errors import SimulationDeadlock
 from eesim.plan.check import check_sections
 from eesim.plan.plan import (
     PURE_DELAY,
+    Basis,
     Cancellation,
     Dispatch,
     Draws,
     EventKind,
     IntArray,
     Plan,
-    Reused,
     Status,
     WhenFull,
 )
@@ -182,6 +182,8 @@ class ReferenceEngine:
         stream.in_flight += 1
         stream.last_admitted = frame
         frame.enter(stream.nodes, stream.exits)
+        if stream.bucket is not None:
+            stream.bucket.fill(self._timeline.now, stream.bucket.per_frame)
         if stream.has_levels:
             frame.last = stream.level_last
         else:
@@ -275,12 +277,17 @@ class ReferenceEngine:
         if frame.answer < 0 and not frame.closed:
             if stream.has_levels and stream.level_at_exit:
                 self._read_level(frame)
-            answer = frame.decide(exit_, stream.exit_need, first_confident=stream.first_confident)
+            can_pay = partial(self._can_pay, stream)
+            answer = frame.decide(exit_, stream.exit_need, can_pay, first_confident=stream.first_confident)
             if answer >= 0:
                 self._answer(task, answer)
             elif frame.hopeless:
                 self._lose(frame, Status.GIVEN_UP)
                 self._close(frame)
+
+    def _can_pay(self, stream: Stream, exit_: int) -> bool:
+        """Take what it costs to decline an exit out of the stream's bucket, if it has one; False if it cannot."""
+        return stream.bucket is None or stream.bucket.can_pay(self._timeline.now, stream.exit_cost[exit_])
 
     def _answer_again_if_known(self, task: Task) -> None:
         """Let the frame have the answer of its stream's reference if it is taken to show the same."""
@@ -293,7 +300,7 @@ class ReferenceEngine:
         # What was done up to here was needed, as for a frame that answers at the first exit after it.
         frame.answer = task.node.need
         frame.told = reference.answer, reference.level
-        frame.reused = Reused.SAME_SCENE if frame.scene == reference.scene else Reused.STALE
+        frame.basis = Basis.SAME_SCENE if frame.scene == reference.scene else Basis.STALE
         self._note(EventKind.REUSE, frame, task.node.number, reference.number)
         self._note(EventKind.ANSWER, frame, task.node.number, reference.answer)
         self._ledger.answered(frame, task)
@@ -305,6 +312,8 @@ class ReferenceEngine:
         stream = self._streams[frame.stream]
         invariants.check_answer(frame, exit_, stream.exit_need[exit_])
         frame.answer = exit_
+        if frame.basis is Basis.BUDGET:
+            self._note(EventKind.FORCE, frame, task.node.number, exit_)
         self._note(EventKind.ANSWER, frame, task.node.number, exit_)
         self._ledger.answered(frame, task)
         stream.learn(frame)

@@ -8,6 +8,36 @@ from eesim.engine.frames import Frame, Node, read_nodes
 from eesim.plan.plan import UNBOUNDED, Cancellation, Plan, WhenFull
 
 
+class Bucket:
+    """Tokens for going deeper.
+
+    Attributes
+    ----------
+    tokens
+        What it holds at the instant ``at``.
+    """
+
+    def __init__(self, most: int, per_frame: int, per_ns: int) -> None:
+        self.most = most
+        self.per_frame = per_frame
+        self.per_ns = per_ns
+        self.tokens = most
+        self.at = 0
+
+    def fill(self, now: int, more: int = 0) -> None:
+        """Let the tokens of the time since the last count come in, and ``more``."""
+        self.tokens = min(self.most, self.tokens + more + (now - self.at) * self.per_ns)
+        self.at = now
+
+    def can_pay(self, now: int, cost: int) -> bool:
+        """Take ``cost`` tokens out; False if there are not enough."""
+        self.fill(now)
+        if self.tokens < cost:
+            return False
+        self.tokens -= cost
+        return True
+
+
 class Stream:
     """One stream of a plan.
 
@@ -38,6 +68,8 @@ class Stream:
         Present level, as it was read last.
     reference
         The latest frame that was answered by itself.
+    bucket
+        Its tokens for going deeper, or None.
     alike, reused
         Frames in a row that were answered by themselves and showed its scene; that got its answer.
     """
@@ -60,6 +92,10 @@ class Stream:
         self.level_at_exit = bool(plan.level_at_exit[number])
         self.reuse_patience = int(plan.reuse_patience[number])
         self.reuse_most = int(plan.reuse_most[number])
+        most = int(plan.bucket_most[number])
+        income = int(plan.bucket_per_frame[number]), int(plan.bucket_per_ns[number])
+        self.bucket = Bucket(most, *income) if most else None
+        self.exit_cost = {exit_: int(plan.exit_cost[exit_]) for exit_ in self.exits}
         self.queue: deque[Frame] = deque()
         self.in_flight = 0
         self.last_admitted: Frame | None = None

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from eesim.base import IntArray
-from eesim.plan.plan import RECORD_COLUMNS, Reused, Status
+from eesim.plan.plan import RECORD_COLUMNS, Basis, Status
 from eesim.workload.multiplex import UNKNOWN
 
 __all__ = ["UNKNOWN", "AnswerKey"]
 
-FRAME, EXIT, STATUS, STREAM, REUSED = (
-    RECORD_COLUMNS.index(name) for name in ("frame", "exit", "status", "stream", "reused")
+FRAME, EXIT, STATUS, STREAM, BASIS = (
+    RECORD_COLUMNS.index(name) for name in ("frame", "exit", "status", "stream", "basis")
 )
 
 
@@ -73,13 +73,13 @@ class AnswerKey:
             mine = np.flatnonzero(records[:, STREAM] == stream)
             rows, known = records[mine], right[mine]
             before, was_right = self._reference.get(stream, (-1, UNKNOWN))
-            own = (rows[:, STATUS] == Status.ANSWERED) & (rows[:, REUSED] == Reused.OWN)
+            own = (rows[:, STATUS] == Status.ANSWERED) & (rows[:, BASIS] == Basis.OWN)
             latest = np.maximum.accumulate(np.append(before, np.where(own, rows[:, FRAME], -1)))
             teaches = own & (rows[:, FRAME] > latest[:-1])
             last = np.maximum.accumulate(np.where(teaches, np.arange(len(rows)), -1))
             answer = np.where(last >= 0, known[last], was_right)
-            right[mine[rows[:, REUSED] == Reused.SAME_SCENE]] = answer[rows[:, REUSED] == Reused.SAME_SCENE]
-            stale = mine[rows[:, REUSED] == Reused.STALE]
+            right[mine[rows[:, BASIS] == Basis.SAME_SCENE]] = answer[rows[:, BASIS] == Basis.SAME_SCENE]
+            stale = mine[rows[:, BASIS] == Basis.STALE]
             right[stale] = np.where(right[stale] == UNKNOWN, UNKNOWN, 0)
             self._reference[stream] = int(latest[-1]), int(answer[-1])
 

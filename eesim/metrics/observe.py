@@ -13,7 +13,7 @@ from eesim.engine.protocol import Counters
 from eesim.metrics.correctness import UNKNOWN, AnswerKey
 from eesim.metrics.histogram import EXACT_LIMIT, Histogram
 from eesim.metrics.statistics import mser5
-from eesim.plan.plan import NEVER, RECORD_COLUMNS, Reused, Status
+from eesim.plan.plan import NEVER, RECORD_COLUMNS, Basis, Status
 
 PILOT_FRAMES = 1 << 17
 """Frames at the start of a run on which the warm-up is found; they are always kept until it is."""
@@ -24,7 +24,7 @@ BATCHES = 20
 PARTS = ("queueing", "service", "transfer", "contention")
 
 (
-    FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL, PLACE, REUSED
+    FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL, PLACE, BASIS
 ) = range(len(RECORD_COLUMNS))  # fmt: skip
 
 
@@ -57,8 +57,8 @@ class Tally:
         (exit, level) to the number of answers there.
     reused
         (exit, level) to the number of answers from there that frames of the same scene got, too.
-    stale
-        Answers that frames of another scene got.
+    stale, forced
+        Answers that frames of another scene got, and answers that a budget forced.
     lost
         (`Status`, resource or -1) to the number of frames that were dropped so.
     right
@@ -87,6 +87,7 @@ class Tally:
         self.right: Counter[int] = Counter()
         self.reused: Counter[tuple[int, int]] = Counter()
         self.stale = 0
+        self.forced = 0
         self.lost: Counter[tuple[int, int]] = Counter()
         self._deadlines_ns = np.array([NEVER if d is None else d for d in deadlines_ns], np.int64)
         self.streams = [Tally(n_exits, deadlines_ns, limit) for _ in deadlines_ns] if by_stream else []
@@ -105,7 +106,8 @@ class Tally:
             return
         latency = answers[:, FINISH] - answers[:, ARRIVAL]
         self.latency.add(latency)
-        own = answers[:, REUSED] == Reused.OWN
+        own = (answers[:, BASIS] == Basis.OWN) | (answers[:, BASIS] == Basis.BUDGET)
+        self.forced += int((answers[:, BASIS] == Basis.BUDGET).sum())
         for exit_, histogram in enumerate(self.by_exit):
             histogram.add(latency[own & (answers[:, EXIT] == exit_)])
         sums = answers[:, [QUEUEING, SERVICE, TRANSFER]].sum(axis=0)
@@ -113,9 +115,9 @@ class Tally:
             self.parts_ns[part] += int(value)
         self.answered += len(answers)
         self.missed += int((latency > self._deadlines_ns[answers[:, STREAM]]).sum())
-        self.stale += int((answers[:, REUSED] == Reused.STALE).sum())
-        for tally, whose in ((self.taken, Reused.OWN), (self.reused, Reused.SAME_SCENE)):
-            _count_places(tally, answers[answers[:, REUSED] == whose])
+        self.stale += int((answers[:, BASIS] == Basis.STALE).sum())
+        for tally, whose in ((self.taken, Basis.OWN), (self.reused, Basis.SAME_SCENE)):
+            _count_places(tally, answers[answers[:, BASIS] == whose])
         if self.first_answer_ns < 0:
             self.first_answer_ns = int(answers[0, FINISH])
             self.first_arrival_ns = int(answers[0, ARRIVAL])

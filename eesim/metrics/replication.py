@@ -63,7 +63,7 @@ def losses_of(plan: Plan, labels: Labels, number: int | None = None) -> list[Los
 
 
 def tally_metrics(
-    tally: Tally, exits: Sequence[str], levels: int = 0, losses: Sequence[Loss] = (), *, uses_again: bool = False
+    tally: Tally, exits: Sequence[str], levels: int = 0, losses: Sequence[Loss] = (), features: Sequence[str] = ()
 ) -> dict[str, float]:
     """Metrics that follow from the frames alone.
 
@@ -77,10 +77,10 @@ def tally_metrics(
         Number of levels above level 0.
     losses
         Reasons for which frames can be dropped.
-    uses_again
-        Whether frames can get the answers of others.
+    features
+        ``reuse`` if frames can get the answers of others, ``budget`` if tokens can run out.
     """
-    return _metrics(tally, exits, tally.by_exit, levels, losses, uses_again)
+    return _metrics(tally, exits, tally.by_exit, levels, losses, features)
 
 
 def _metrics(
@@ -89,7 +89,7 @@ def _metrics(
     by_exit: Sequence[Histogram],
     levels: int,
     losses: Sequence[Loss],
-    uses_again: bool,
+    features: Sequence[str],
 ) -> dict[str, float]:
     out = {"latency_ms.mean": tally.latency.mean / NS_PER_MS}
     for name, share in QUANTILES.items():
@@ -101,10 +101,12 @@ def _metrics(
         out[f"exit_share.{name}"] = histogram.n / tally.answered if tally.answered else NAN
         out[f"exit_latency_ms.{name}"] = histogram.mean / NS_PER_MS
         out[f"exit_p99_ms.{name}"] = histogram.quantile(0.99) / NS_PER_MS
-    if uses_again:
+    if "reuse" in features:
         again = sum(tally.reused.values()) + tally.stale
         out["reuse_share"] = again / tally.answered if tally.answered else NAN
         out["stale_share"] = tally.stale / tally.answered if tally.answered else NAN
+    if "budget" in features:
+        out["forced_share"] = tally.forced / tally.answered if tally.answered else NAN
     for level in range(levels + 1 if levels else 0):
         count = sum(n for (_, at), n in tally.taken.items() if at == level)
         out[f"level_share.{level}"] = count / tally.answered if tally.answered else NAN
@@ -120,8 +122,14 @@ def _metrics(
 
 
 def _of_all(tally: Tally, plan: Plan, labels: Labels) -> dict[str, float]:
-    uses_again = bool(plan.reuse_patience.any())
-    return tally_metrics(tally, labels.exits, plan.n_levels, losses_of(plan, labels), uses_again=uses_again)
+    return tally_metrics(tally, labels.exits, plan.n_levels, losses_of(plan, labels), features_of(plan))
+
+
+def features_of(plan: Plan, number: int | None = None) -> list[str]:
+    """What a stream (None: any) does besides taking its own exits: ``reuse``, ``budget``."""
+    mine = slice(None) if number is None else slice(number, number + 1)
+    found = {"reuse": plan.reuse_patience, "budget": plan.bucket_most}
+    return [name for name, column in found.items() if column[mine].any()]
 
 
 def replication_metrics(
@@ -174,7 +182,8 @@ def accuracy_of(tally: Tally, plan: Plan, labels: Labels, accuracy: Sequence[Flo
     """Share of right answers; dropped frames are not answers.
 
     Counted one by one where that is known, else answers at each exit and level x accuracy there. An answer that was
-    used again in the same scene is as good as any of its exit; one that is stale counts as wrong.
+    used again in the same scene is as good as any of its exit; one that is stale, or that a budget forced, counts as
+    wrong.
     """
     stream = plan.exit_stream
     total = sum(tally.right.values()) / tally.answered if tally.answered else 0.0
@@ -218,8 +227,8 @@ def stream_metrics(tally: Tally, plan: Plan, labels: Labels, number: int) -> dic
     prefix = f"{labels.streams[number]}/"
     names = [name.removeprefix(prefix) for name in labels.exits[begin:end]]
     losses = losses_of(plan, labels, number)
-    uses_again = bool(plan.reuse_patience[number])
-    return _metrics(tally, names, tally.by_exit[begin:end], levels_of(plan, number), losses, uses_again)
+    features = features_of(plan, number)
+    return _metrics(tally, names, tally.by_exit[begin:end], levels_of(plan, number), losses, features)
 
 
 def levels_of(plan: Plan, number: int) -> int:

@@ -90,6 +90,7 @@ class Result:
             "exits": self._exits(labels.exits, labels.exit_number),
             "levels": self._levels(),
             "reuse": self._reuse(),
+            "forced_share": self._if_any("forced_share"),
             "streams": [self._stream(g) for g in range(len(labels.streams))],
             "throughput_fps": self.value("throughput_fps"),
             "period_ms": self.value("period_ms"),
@@ -138,6 +139,9 @@ class Result:
         names = [name for name in ("reuse_share", "stale_share") if f"{prefix}{name}" in self.estimates]
         return {name.partition("_")[0]: self.value(f"{prefix}{name}") for name in names}
 
+    def _if_any(self, name: str) -> float | None:
+        return self.value(name) if name in self.estimates else None
+
     def _losses(self, prefix: str = "", number: int | None = None) -> dict[str, float | None]:
         """Share of the frames that were dropped for each reason that there can be."""
         reasons = losses_of(self.lowered.plan, self.lowered.labels, number)
@@ -163,6 +167,7 @@ class Result:
             ),
             "levels": self._levels(prefix),
             "reuse": self._reuse(prefix),
+            "forced_share": self._if_any(f"{prefix}forced_share"),
             "throughput_fps": self.value(f"{prefix}throughput_fps"),
             "period_ms": self.value(f"{prefix}period_ms"),
             "deadline_miss_rate": self.value(f"{prefix}deadline_miss_rate"),

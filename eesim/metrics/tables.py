@@ -10,25 +10,25 @@ import pandas as pd
 from eesim.base import IntArray
 from eesim.metrics.observe import (
     ARRIVAL,
+    BASIS,
     EXIT,
     FINISH,
     FRAME,
     LEVEL,
     PLACE,
     QUEUEING,
-    REUSED,
     SERVICE,
     STATUS,
     STREAM,
     TRANSFER,
 )
 from eesim.plan.lower import Labels, Lowered
-from eesim.plan.plan import EventKind, NodeKind, Reused, Status
+from eesim.plan.plan import Basis, EventKind, NodeKind, Status
 
 STATUS_WORDS = [status.name.lower() for status in Status]
 """How frames end, in words."""
 
-REUSED_WORDS = [reused.name.lower() for reused in Reused]
+BASIS_WORDS = [basis.name.lower() for basis in Basis]
 """Whose answers they get, in words."""
 
 
@@ -46,9 +46,9 @@ def frame_table(records: Sequence[IntArray], labels: Labels) -> pd.DataFrame:
     -------
     DataFrame
         ``frame, arrival_ns, finish_ns, exit, status, queueing_ns, service_ns, transfer_ns, contention_ns, stream,
-        level, lost_at, reused, replication``; ``finish_ns`` and ``exit`` (1-based number in the network) are empty for
+        level, lost_at, basis, replication``; ``finish_ns`` and ``exit`` (1-based number in the network) are empty for
         frames without an answer, ``stream`` where there is one stream that has no name, ``lost_at`` where no full queue
-        of a PE or link lost the frame. ``reused`` says whose answer it is, ``exit`` and ``level`` are then that one's.
+        of a PE or link lost the frame. ``basis`` says whose answer it is, ``exit`` and ``level`` are then that one's.
     """
     rows = np.concatenate(records)
     answered = rows[:, STATUS] == Status.ANSWERED
@@ -70,7 +70,7 @@ def frame_table(records: Sequence[IntArray], labels: Labels) -> pd.DataFrame:
             "stream": pd.Categorical.from_codes(rows[:, STREAM], pd.Index(labels.streams or ("",), dtype="object")),
             "level": rows[:, LEVEL],
             "lost_at": pd.Categorical.from_codes(rows[:, PLACE] + 1, pd.Index(["", *labels.resources], dtype="object")),
-            "reused": pd.Categorical.from_codes(rows[:, REUSED], pd.Index(REUSED_WORDS)),
+            "basis": pd.Categorical.from_codes(rows[:, BASIS], pd.Index(BASIS_WORDS)),
             "replication": np.repeat(np.arange(len(records)), [len(part) for part in records]),
         }
     ).assign(

@@ -207,6 +207,22 @@ def _reuse(policy: Policy) -> dict[str, IntArray]:
     }
 
 
+def _bucket(policy: Policy, names: tuple[str, ...], graph: TaskGraph) -> dict[str, IntArray]:
+    """Tokens for going deeper than an exit."""
+    budget = policy.budget
+    if budget is None:
+        rules = {"bucket_most": 0, "bucket_per_frame": 0, "bucket_per_ns": 0}
+        costs = [0] * len(graph.exit_nodes)
+    else:
+        rules = {
+            "bucket_most": budget.most_units,
+            "bucket_per_frame": budget.units_per_frame,
+            "bucket_per_ns": budget.units_per_ns,
+        }
+        costs = [budget.cost_units(names[k]) for k in graph.exit_labels]
+    return {"exit_cost": np.array(costs, np.int64)} | {k: np.array([v], np.int64) for k, v in rules.items()}
+
+
 def limit_of(written: object) -> int:
     """Return a limit as a number: `UNBOUNDED` for one that is written so."""
     return UNBOUNDED if written == "unbounded" else int(str(written))
@@ -482,6 +498,7 @@ def _assemble(
         first_confident=np.array([policy.exit_order == "first_confident"], np.int64),
         **_levels(policy, costs.scenario.network.exit_names, graph),
         **_reuse(policy),
+        **_bucket(policy, costs.scenario.network.exit_names, graph),
         node_power_uw=costs.power_uw,
         node_host_uw=costs.host_uw,
         resource_idle_uw=np.array([pe.idle_power.value for pe in board.pes.values()] + [0] * n_links, np.int64),

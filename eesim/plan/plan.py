@@ -26,6 +26,7 @@ __all__ = [
     "PURE_DELAY",
     "RECORD_COLUMNS",
     "UNBOUNDED",
+    "Basis",
     "Cancellation",
     "Dispatch",
     "Draws",
@@ -33,7 +34,6 @@ __all__ = [
     "IntArray",
     "NodeKind",
     "Plan",
-    "Reused",
     "Status",
     "WhenFull",
 ]
@@ -190,6 +190,14 @@ class Plan(NamedTuple):
     """(G,) frames of one scene that must be answered in a row before others get their answer; 0: none ever do."""
     reuse_most: IntArray
     """(G,) frames in a row that may get an answer of another one."""
+    exit_cost: IntArray
+    """(K,) tokens (in some unit) that a frame takes from its stream's bucket when it declines this exit."""
+    bucket_most: IntArray
+    """(G,) tokens that the bucket holds, full at the start; 0: there is none."""
+    bucket_per_frame: IntArray
+    """(G,) tokens that come in with each frame that is admitted."""
+    bucket_per_ns: IntArray
+    """(G,) tokens that come in with each ns."""
     # -- power (no engine reads it; energy is service time x power) -------------------------------------
     node_power_uw: IntArray
     """(N, V) mean active power of the node's own resource above its idle power, found in state v."""
@@ -278,14 +286,16 @@ class Status(IntEnum):
     """A task of it met a full queue of a resource, or had to make room there."""
 
 
-class Reused(IntEnum):
-    """Whose answer a frame got."""
+class Basis(IntEnum):
+    """What a frame's answer rests on."""
 
     OWN = 0
     SAME_SCENE = 1
     """That of a frame of the same scene."""
     STALE = 2
     """That of a frame of another scene: the change was not noticed."""
+    BUDGET = 3
+    """Its own, from an exit that it would have declined: there were no tokens left."""
 
 
 class EventKind(IntEnum):
@@ -306,6 +316,7 @@ class EventKind(IntEnum):
     LEAVE = 12
     LEVEL = 13
     REUSE = 14
+    FORCE = 15
 
 
 LOG_COLUMNS = ("time_ns", "kind", "frame", "node", "place")
@@ -313,7 +324,8 @@ LOG_COLUMNS = ("time_ns", "kind", "frame", "node", "place")
 
 RECORD_COLUMNS = (
     "frame", "arrival_ns", "finish_ns", "exit", "status", "queueing_ns", "service_ns", "transfer_ns", "stream", "level",
-    "place", "reused",
+    "place", "basis",
 )  # fmt: skip
 """Columns of the frame records, all int64; contention is the rest of the latency; the place is the resource whose queue
-lost the frame, or -1; `Reused` says whose answer it is, whose exit and level then stand in the record."""
+lost the frame, or -1; of an answer of another frame
+(`Basis`), that one's exit and level stand in the record."""

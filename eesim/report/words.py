@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eesim.mapping.budget import Budget
 from eesim.mapping.policy import Adaptive, Policy, Queue, StageQueue, resolve_policy
 from eesim.mapping.reuse import BLIND, INPUT, Reuse
 from eesim.metrics.statistics import Estimate
@@ -77,6 +78,10 @@ def switch_words(value: object) -> str:
         lost = " and ".join(name or "none" for name in value.give_up_after)
         dropped = f", given up after {lost}" if lost else ""
         return f"above {limits} frames in the system{fall}, read at each {value.read_at}{dropped}"
+    if isinstance(value, Budget):
+        comes = [f"{n:g} per {what}" for n, what in ((value.per_frame, "frame"), (value.per_second, "second")) if n]
+        costs = ", ".join(f"{cost:g} beyond {name}" for name, cost in value.costs.items())
+        return f"{' and '.join(comes)}, up to {value.burst:g}; {costs}"
     if isinstance(value, Reuse):
         return _reuse(value)
     return "off" if value is None else str(value).replace("_", " ")

@@ -198,6 +198,10 @@ def notes_of(
         notes.append("stream.exits.alternatives have no effect: policy.adaptive, which would choose them, is not set")
     if spec.stream.scenes is not None and policy.reuse is None:
         notes.append("stream.scenes has no effect: policy.reuse, which would use answers again, is not set")
+    if policy.budget is not None and spec.stream.exits.accuracy is not None:
+        notes.append(
+            "accuracy is a lower bound: nobody knows how right answers are that a budget forces, they count as wrong"
+        )
     if isinstance(spec.stream.arrivals, ClosedLoop):
         if policy.frame_gate == "open" and policy.frames_in_flight == "unbounded":
             notes.append("closed loop: one frame in flight at a time, because the policy sets no other limit")

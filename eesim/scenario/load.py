@@ -18,7 +18,7 @@ from eesim.mapping.policy import PRESETS, Policy, PolicyChange, resolve_policy
 from eesim.overrides import Override, apply_overrides, parse_overrides, steps_of
 from eesim.scenario.checks import notes_of, short_traces, stream_problems, unprofiled, unroutable
 from eesim.scenario.library import find_board, find_network, shown
-from eesim.scenario.policy_checks import reuse_problems, runtime_problems, stage_problems
+from eesim.scenario.policy_checks import budget_problems, reuse_problems, runtime_problems, stage_problems
 from eesim.scenario.requirements import Requirements
 from eesim.scenario.spec import ProfileChange, ScenarioSpec, StreamEntries
 from eesim.scenario.streams import (
@@ -320,6 +320,7 @@ def _resolve_one(document: Document, beside: Path, read: Read, *, number: int = 
     if mapping is not None:
         if policy is not None:
             collect.problems += stage_problems(document, spec, board, network, mapping, policy)
+            collect.problems += budget_problems(document, network, policy)
             collect.problems += reuse_problems(document, spec, board, network, mapping, policy)
             if profile is not None:
                 collect.problems += runtime_problems(document, board, network, profile, policy)

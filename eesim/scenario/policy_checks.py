@@ -82,12 +82,25 @@ def reuse_problems(
         yield document.problem(("policy", "reuse", "at"), message)
 
 
+def budget_problems(document: Document, network: Network, policy: Policy) -> Iterator[Problem]:
+    """Find costs of declining exits that cannot be declined."""
+    early = network.exit_names[:-1]
+    for name in () if policy.budget is None else policy.budget.costs:
+        if name not in early:
+            path: DataPath = ("policy", "budget", "costs", name)
+            yield document.problem(path, f"network {network.name} has no early exit {name!r}", suggest(name, early))
+
+
 def runtime_problems(
     document: Document, board: Board, network: Network, profile: Profile, policy: Policy
 ) -> Iterator[Problem]:
     """Find switches that a measured runtime of the board does not have."""
     mode = measured_runtime(board, network, profile, policy)
-    changed = {"stage_queue": policy.stage_queue != StageQueue(), "reuse": policy.reuse is not None}
+    changed = {
+        "stage_queue": policy.stage_queue != StageQueue(),
+        "reuse": policy.reuse is not None,
+        "budget": policy.budget is not None,
+    }
     for switch in [name for name, is_set in changed.items() if is_set and mode]:
         message = f"the measured {mode} runtime of board {board.name} has no such thing: use a preset without one"
         yield document.problem(("policy", switch), message, "cooperative")

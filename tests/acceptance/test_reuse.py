@@ -111,7 +111,7 @@ def test_an_answer_of_a_sample_is_as_right_as_it_was() -> None:
     scenario = digits(changes)
     found = eesim.run(scenario)
     frames = found.frames()
-    own = frames["reused"] == "own"
+    own = frames["basis"] == "own"
     (block,) = scenario.blocks(scenario.n_frames, seed=scenario.spec.run.seed, replication=0)
     scene = block.scene
     assert (np.flatnonzero(own) == np.flatnonzero(np.diff(scene, prepend=-1))).all()
@@ -128,7 +128,7 @@ def test_a_key_remembers_references_from_block_to_block() -> None:
 
     def record(frame: int, exit_: int, reused: int = 0) -> list[int]:
         row = [0] * len(column)
-        row[column["frame"]], row[column["exit"]], row[column["reused"]] = frame, exit_, reused
+        row[column["frame"]], row[column["exit"]], row[column["basis"]] = frame, exit_, reused
         return row
 
     assert key.check(np.array([record(0, 0)])).tolist() == [1]

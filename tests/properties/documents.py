@@ -111,6 +111,18 @@ def stage_limits(draw: st.DrawFn, pes: list[str]) -> Document:
 
 
 @st.composite
+def budgets(draw: st.DrawFn, exits: list[str]) -> Document:
+    """Tokens for going deeper, in a quarter of the policies."""
+    if len(exits) < 2 or draw(st.integers(0, 3)):
+        return {}
+    costs = {name: draw(st.sampled_from([0.0, 0.3, 1.0, 1.5])) for name in exits[:-1] if draw(st.integers(0, 3))}
+    income = draw(
+        st.sampled_from([{"per_frame": 0.4}, {"per_second": 30000.0}, {"per_frame": 0.1, "per_second": 7777.7}])
+    )
+    return {"budget": {"costs": costs or {exits[0]: 1.0}, "burst": draw(st.sampled_from([1.5, 3.0, 40.0])), **income}}
+
+
+@st.composite
 def reuses(draw: st.DrawFn, exits: list[str], pes: list[str]) -> Document:
     """Answers that are used again, in a third of the policies."""
     if draw(st.sampled_from([True, True, False])):
@@ -148,7 +160,7 @@ def policies(draw: st.DrawFn, exits: list[str], pes: list[str]) -> Document:
     }
     return {
         **({"adaptive": adaptive} if levels else {}),
-        **draw(reuses(exits, pes) if decide else reuses([], pes)),
+        **((decide and draw(budgets(exits))) or draw(reuses(exits if decide else [], pes))),
         "exit_decision": "decide" if decide else "none",
         "speculation": "blocking" if blocking else "parallel",
         "cancellation": draw(st.sampled_from(["running", "queued", "none"])),
@@ -267,7 +279,13 @@ def exits_of(network: Document) -> list[str]:
 def entries(draw: st.DrawFn, board: Document, network: Document, shared: Document) -> Document:
     """One stream of several, which must not wait for the system; switches of the PEs are ``shared``."""
     # What a stream does not say is the scenario's: without levels of its own it has to say so.
-    policy = {"adaptive": None, "reuse": None, **draw(policies(exits_of(network), list(board["pes"]))), **shared}
+    policy = {
+        "adaptive": None,
+        "reuse": None,
+        "budget": None,
+        **draw(policies(exits_of(network), list(board["pes"]))),
+        **shared,
+    }
     policy["queue"] = {**policy["queue"], "full": draw(st.sampled_from(["drop_newest", "drop_oldest"]))}
     stream = draw(streams(len(exits_of(network)), policy, closed_loops=False))
     return {
