@@ -24,10 +24,11 @@ lint: setup
 bench: setup
 	$(BIN)/python benchmarks/engines.py
 
-# Rewrites the tables of docs/validation.md from the measurements of the board.
+# Rewrites the tables of docs/validation.md from the measurements of the board; with CALIBRATION=FILE, what `eesim calibrate
+# --json` printed, also those of held-out errors.
 MEASUREMENTS ?= ../shared/measurements
 validation: setup
-	$(BIN)/python benchmarks/validation.py $(MEASUREMENTS)
+	$(BIN)/python benchmarks/validation.py $(MEASUREMENTS) $(if $(CALIBRATION),--calibration $(CALIBRATION))
 
 # Answers the questions of docs/gallery.md again, with its own commands (two minutes).
 gallery: setup

@@ -1,9 +1,9 @@
 """What a sweep costs beside the engine: 2,000 points of EE-ResNet18, 100,000 frames each, on two processes.
 
 Times are processor time, of the workers and of the process that sends and stores points, so that they hold on a
-machine that has other things to do, too. The *engine* is what takes drawn frames and hands back their records: its
-compiled loop (*kernel*) and the copying around it. Everything else is a point's overhead: reading it, drawing frames
-that no other point has drawn, lowering, measuring, storing. Starting workers is not counted. Targets:
+machine that has other things to do, too. The *engine* is what simulates drawn frames until their records are written.
+Everything else is a point's overhead: reading it, lowering, counting the records, measuring, storing. Starting workers
+is not counted. Targets:
 
 * at least 80 % of the time in the engine;
 * the overhead of a point at most what the engine takes for 10,000 frames of it (drawing counted apart: it is work per
@@ -59,15 +59,13 @@ def costs(found: Sweep, frames: int) -> list[str]:
     par_s = spent.engine_s / n * PAR_FRAMES / frames
     print(f"{n:,} points of {frames:,} frames in {found.seconds:.1f} s on {found.workers} workers")
     for name, seconds in (
-        ("kernel", spent.kernel_s),
         ("engine", spent.engine_s),
         ("drawing", spent.drawing_s),
         ("rest of workers", spent.cpu_s - spent.engine_s - spent.drawing_s),
         ("coordinator", coordinator_s),
     ):
         print(f"  {name:16s} {seconds / n * 1e3:8.3f} ms per point  {seconds / all_s:6.1%}")
-    rates = [frames * n / seconds / 1e6 for seconds in (spent.kernel_s, spent.engine_s)]
-    print(f"  kernel: {rates[0]:.2f} million frames/s; engine: {rates[1]:.2f}")
+    print(f"  engine: {frames * n / spent.engine_s / 1e6:.2f} million frames/s")
     missed = []
     share, relative = spent.engine_s / all_s, overhead_s / n / par_s
     for name, value, target, good in (

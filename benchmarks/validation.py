@@ -51,14 +51,21 @@ def main() -> int:
     found = validate_runs(arguments.measurements, workers=arguments.workers)
     print(f"{len(found.runs):,} runs in {time.perf_counter() - begin:.0f} s", file=sys.stderr)
     data = bundle(found)
-    if arguments.calibration is not None:
-        calibration = json.loads(arguments.calibration.read_text(encoding="utf-8"))
-        data["cross_validated"] = {key: calibration[key] for key in ("runs", "train", "test", "left_out")}
+    data["cross_validated"] = cross_validation(arguments.calibration)
     write(BUNDLE, lines(data))
     put(PAGE, "validation", page(found, data))
     put(README, "validation", readme(found))
     draw_figures(found)
     return 0
+
+
+def cross_validation(path: Path | None) -> dict[str, Any]:
+    """Errors of a calibration; without a file of one, those that the bundle holds stay."""
+    if path is None:
+        kept: dict[str, Any] = json.loads(BUNDLE.read_text(encoding="utf-8"))["cross_validated"]
+        return kept
+    data = json.loads(path.read_text(encoding="utf-8"))
+    return {key: data[key] for key in ("runs", "train", "test", "left_out", "provenance")}
 
 
 def lines(data: dict[str, Any]) -> str:
@@ -129,18 +136,17 @@ def page(found: Validation, data: dict[str, Any]) -> str:
 
 
 def held_out(data: dict[str, Any]) -> str:
-    found = data.get("cross_validated")
-    if not found:
-        return ""
+    found = data["cross_validated"]
     rows = []
     for name, fitted in found["train"].items():
         left = found["left_out"].get(name)
-        names = name.split(".")
-        rows.append([*names, two(fitted), two(found["test"][name]), "" if left is None else two(left)])
+        rows.append([*name.split("."), two(fitted), two(found["test"][name]), "" if left is None else two(left)])
     heading = ("suite", "graph", "quantity", "fitted", "held out", "network left out")
+    runs = " and ".join(f"{n:,} runs in {suite} mode" for suite, n in found["runs"].items())
     text = (
-        "### Held out\n\nMean absolute error of `eesim calibrate` on the runs that it fits to: fitted; cross-validated "
-        "in five folds of whole orders; and with terms fitted to the other networks only.\n\n"
+        f"### Held out\n\nMean absolute error of `eesim calibrate` on {runs}: fitted to them; held out, five folds of "
+        "whole orders; and with terms fitted to the other networks only. Measurements "
+        f"{found['provenance']['parts_sha256']['measurements'][:12]}, seed {found['provenance']['seed']}.\n\n"
     )
     return text + table(heading, rows, 3)
 

@@ -11,22 +11,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eesim.base import FloatArray, IntArray
+from eesim.engine.protocol import Memory
 from eesim.engine.simulate import EngineName, drive, make_engine
-from eesim.metrics.bounds import bounds
+from eesim.metrics.bounds import Bounds, Paths, bounds, paths_of
 from eesim.metrics.correctness import AnswerKey
-from eesim.metrics.observe import BATCHES, Observation, Observer
-from eesim.metrics.replication import Replication, batch_metrics, replication_metrics
+from eesim.metrics.observe import BATCHES, PILOT_FRAMES, Observation, Observer
+from eesim.metrics.replication import Metrics, Replication, replication_metrics
 from eesim.metrics.requirements import Verdict, judge
 from eesim.metrics.result import Result, combine
 from eesim.metrics.statistics import MIN_FOR_WARMUP, Estimate
+from eesim.metrics.tally import cells_of
 from eesim.plan.lower import Lowered, lower
-from eesim.plan.plan import Draws
+from eesim.plan.plan import Draws, Plan
 from eesim.provenance import provenance
 from eesim.scenario.load import Scenario
 from eesim.scenario.stream_checks import memory_frames
 from eesim.workload.arrivals import ClosedLoop, mean_rate
 from eesim.workload.confidences import ExitConfidences
 from eesim.workload.exits import alternatives_of
+from eesim.workload.stream import DrawnBefore
 
 SNAPSHOTS = 64
 """Frames at which a warm-up can end, per replication."""
@@ -46,6 +49,40 @@ KEEP_FRAMES_UP_TO = 2_000_000
 """Frames (over all replications) up to which their records are kept unless told otherwise."""
 
 
+MAX_PATHS = 4096
+"""Plans whose critical paths are kept."""
+
+
+class Scratch:
+    """Memory for those who simulate one scenario after the other: drawn streams, and room for records.
+
+    Not for two threads at a time.
+
+    Parameters
+    ----------
+    drawn_bytes
+        Drawn streams to keep, for scenarios that share them.
+    """
+
+    def __init__(self, drawn_bytes: int = 1 << 28) -> None:
+        # Imported here: it brings the compiled engine, which `run` needs only if it is asked for.
+        from eesim.metrics.tallies import Frames
+
+        self.drawn = DrawnBefore(drawn_bytes)
+        self.memory = Memory()
+        self.frames = Frames(PILOT_FRAMES)
+        self._paths: dict[int, tuple[Plan, Paths]] = {}
+
+    def paths(self, plan: Plan) -> Paths:
+        """Critical paths of a plan."""
+        known = self._paths.get(id(plan))
+        if known is None:
+            if len(self._paths) >= MAX_PATHS:
+                self._paths.clear()
+            known = self._paths[id(plan)] = plan, paths_of(plan)
+        return known[1]
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     """What every replication of a run has in common."""
@@ -57,15 +94,71 @@ class _Job:
     keep: bool
     batches: bool
     progress: Callable[[int], None] | None
+    scratch: Scratch | None = None
 
     def warmup(self) -> str | int:
         """Warm-up as the scenario asks for it."""
         return self.scenario.spec.run.warmup
 
-    def metrics(self, observation: Observation) -> Replication:
-        """Metrics of one replication."""
+    def metrics(self, observation: Observation) -> Metrics:
+        """Metrics of one replication, and of its batches."""
         right = [accuracy_table(member) for member in self.scenario.streams]
         return replication_metrics(self.lowered.plan, self.lowered.labels, observation, right)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What the replications of one scenario say.
+
+    Attributes
+    ----------
+    scenario, lowered
+        What was simulated.
+    replications
+        Metrics of each replication.
+    estimates
+        Flat metric name to estimate over the replications.
+    bounds
+        Analytical bounds.
+    verdicts
+        Each requirement, judged.
+    notes
+        What the reader should know.
+    """
+
+    scenario: Scenario
+    lowered: Lowered
+    replications: tuple[Replication, ...]
+    estimates: dict[str, Estimate]
+    bounds: Bounds
+    verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...]
+
+    def value(self, name: str) -> float | None:
+        """Point estimate of a metric by its flat name."""
+        return self.estimates[name].value
+
+
+def measure(scenario: Scenario, lowered: Lowered, scratch: Scratch) -> Measurement:
+    """Simulate a scenario on one thread with the compiled engine and keep its metrics only: what `run` finds, for less.
+
+    Parameters
+    ----------
+    scenario, lowered
+        What to simulate.
+    scratch
+        Memory that is used again from call to call.
+
+    Raises
+    ------
+    SimulationDeadlock
+        If the run cannot go on.
+    """
+    settings = scenario.spec.run
+    alone = settings.replications == 1
+    job = _Job(scenario, lowered, "compiled", settings.seed, keep=False, batches=alone, progress=None, scratch=scratch)
+    # One after the other: the next observation takes the memory of the last.
+    return _measurement(job, [job.metrics(_observe(job, r, job.warmup())) for r in range(settings.replications)])
 
 
 def run(
@@ -106,7 +199,9 @@ def run(
     keep = scenario.n_frames * count <= KEEP_FRAMES_UP_TO if keep_frames is None else keep_frames
     job = _Job(scenario, lower(scenario), engine, chosen, keep, count == 1, progress)
     observations = _observe_all(job, [(r, job.warmup()) for r in range(count)])
-    return _result(job, observations, _log(job, log_frames) if log_frames else None)
+    found = _measurement(job, [job.metrics(seen) for seen in observations])
+    records = tuple(seen.frames for seen in observations if seen.frames is not None) if keep else None
+    return _result(job, found, records, _log(job, log_frames) if log_frames else None)
 
 
 class Replications:
@@ -163,15 +258,14 @@ class Replications:
         """
         pairs = [(r, (warmups or {}).get(r, self._job.warmup())) for r in replications]
         for r, observation in zip(replications, _observe_all(self._job, pairs), strict=True):
-            self._done[r] = self._job.metrics(observation)
+            self._done[r] = self._job.metrics(observation).replication
             self._own_warmup.setdefault(r, observation.warmup_frames)
 
     def result(self) -> Result:
         """Summary of the replications so far, as `run` gives it (without frames, log and batches)."""
-        result = _summary(self._job, self.done, [], None, None)
         # Whether a steady state was found is for its own warm-up to say, not for one that others needed.
         own = [done._replace(warmup_frames=self._own_warmup[r]) for r, done in sorted(self._done.items())]
-        return replace(result, notes=(*self.scenario.notes, *_notes(result, own)))
+        return _result(self._job, _measurement(self._job, [Metrics(done, {}) for done in self.done], own), None, None)
 
 
 def _observe_all(job: _Job, replications: Sequence[tuple[int, str | int]]) -> list[Observation]:
@@ -184,7 +278,8 @@ def _observe_all(job: _Job, replications: Sequence[tuple[int, str | int]]) -> li
 
 
 def _blocks(job: _Job, replication: int, n_frames: int, key: AnswerKey | None = None) -> Iterator[Draws]:
-    for frames in job.scenario.blocks(n_frames, seed=job.seed, replication=replication):
+    drawn = job.scratch.drawn if job.scratch else None
+    for frames in job.scenario.blocks(n_frames, seed=job.seed, replication=replication, drawn=drawn):
         if key is not None:
             key.add(frames.correct)
         yield job.lowered.draws(frames)
@@ -199,17 +294,26 @@ def _observe(job: _Job, replication: int, warmup: str | int) -> Observation:
     key = AnswerKey(job.lowered.labels.exit_number, again=again) if by_sample else None
     observer = Observer(
         n,
-        job.lowered.plan.n_exits,
+        cells_of(
+            job.lowered.plan,
+            tuple(member.spec.requirements.deadline for member in scenario.streams),
+            by_stream=bool(scenario.members),
+        ),
         warmup=stop_at if isinstance(warmup, int) else warmup,
-        deadlines_ns=[member.spec.requirements.deadline for member in scenario.streams],
         keep=job.keep,
         batches=job.batches,
         step=step,
-        by_stream=bool(scenario.members),
         key=key,
+        frames=job.scratch.frames if job.scratch else None,
+        # The reference shares as little with the compiled engine as it can.
+        compiled=job.engine == "compiled",
     )
+    memory = None
+    if job.scratch:
+        memory = job.scratch.memory
+        memory.sink = observer.sink
     end = drive(
-        make_engine(job.engine, job.lowered.plan),
+        make_engine(job.engine, job.lowered.plan, memory=memory),
         _blocks(job, replication, n, key),
         observer,
         step=step,
@@ -235,43 +339,47 @@ def _log(job: _Job, frames: int) -> IntArray:
     return np.concatenate(parts)
 
 
-def _result(job: _Job, observations: list[Observation], log: IntArray | None) -> Result:
-    plan, labels = job.lowered.plan, job.lowered.labels
-    measured = [job.metrics(observation) for observation in observations]
-    right = [accuracy_table(member) for member in job.scenario.streams]
-    batches = [batch_metrics(tally, plan, labels, right) for tally in observations[0].batches if tally.frames]
-    records = tuple(o.frames for o in observations if o.frames is not None) if job.keep else None
-    return _summary(job, measured, batches, records, log)
-
-
-def _summary(
+def _measurement(
     job: _Job,
-    measured: list[Replication],
-    batches: list[dict[str, float]],
-    records: tuple[IntArray, ...] | None,
-    log: IntArray | None,
-) -> Result:
+    metrics: Sequence[Metrics],
+    own: Sequence[Replication] | None = None,
+) -> Measurement:
+    """Put the metrics of replications together; ``own`` are what notes are taken from, if not from these."""
     scenario, lowered = job.scenario, job.lowered
-    estimates = combine(measured, batches, scenario.spec.run.confidence)
-    again = "reuse_share" in estimates
+    measured = [of.replication for of in metrics]
+    estimates = combine(measured, scenario.spec.run.confidence, metrics[0].batches)
     shares = np.array([estimates[f"exit_share.{name}"].value or 0.0 for name in lowered.labels.exits])
-    result = Result(
+    paths = job.scratch.paths(lowered.plan) if job.scratch else None
+    reused = (estimates["reuse_share"].value or 0.0) if "reuse_share" in estimates else 0.0
+    limits = bounds(lowered.plan, shares, paths=paths, reused=reused)
+    verdicts = judge_all(scenario, estimates)
+    found = Measurement(scenario, lowered, tuple(measured), estimates, limits, verdicts, scenario.notes)
+    return replace(found, notes=(*scenario.notes, *_notes(found, own or measured)))
+
+
+def _result(job: _Job, found: Measurement, records: tuple[IntArray, ...] | None, log: IntArray | None) -> Result:
+    """Return a measurement with all that says where it comes from."""
+    scenario = job.scenario
+    return Result(
         scenario=scenario,
-        lowered=lowered,
+        lowered=job.lowered,
         engine=job.engine,
         seed=job.seed,
-        replications=tuple(measured),
-        estimates=estimates,
-        bounds=bounds(lowered.plan, shares, reused=estimates["reuse_share"].value or 0.0 if again else 0.0),
-        verdicts=judge_all(scenario, estimates),
-        notes=(),
+        replications=found.replications,
+        estimates=found.estimates,
+        bounds=found.bounds,
+        verdicts=found.verdicts,
+        notes=found.notes,
         records=records,
         log=log,
         provenance=provenance(
-            scenario.documents, scenario.files, trace_digests(scenario), seed=job.seed, replications=len(measured)
+            scenario.documents,
+            scenario.files,
+            trace_digests(scenario),
+            seed=job.seed,
+            replications=len(found.replications),
         ),
     )
-    return replace(result, notes=(*scenario.notes, *_notes(result, measured)))
 
 
 def accuracy_table(scenario: Scenario) -> FloatArray | None:
@@ -295,7 +403,7 @@ def judge_all(scenario: Scenario, estimates: dict[str, Estimate]) -> tuple[Verdi
     return verdicts
 
 
-def _servers(result: Result) -> list[int]:
+def _servers(result: Measurement) -> list[int]:
     """Servers of each resource that the plan uses, 0 for one that it does not."""
     plan = result.lowered.plan
     return [
@@ -317,7 +425,7 @@ def trace_digests(scenario: Scenario) -> dict[str, str]:
     return found
 
 
-def _notes(result: Result, measured: list[Replication]) -> list[str]:
+def _notes(result: Measurement, measured: Sequence[Replication]) -> list[str]:
     """What the reader of this result should know."""
     notes = []
     scenario, limit = result.scenario, result.bounds.throughput_fps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from eesim.cli.main import main
 from eesim.scenario.library import scenario_folder
 
 ROOT = Path(__file__).parents[1]
@@ -98,3 +100,11 @@ def test_faster_memory_is_half_of_the_board_s(name: str, halved: set[str]) -> No
     rest = {key: value for key, value in changed.items() if key not in ("board", "title")}
     as_is = yaml.safe_load((GALLERY / "faster_memory" / "as_is.yaml").read_text(encoding="utf-8"))
     assert rest == {key: value for key, value in as_is.items() if key not in ("board", "title")}
+
+
+def test_studies_of_the_gallery_can_be_shown_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["show", "scenario", "gallery/speculation", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["mapping"]["order"] == "BGLGLGL"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,7 +113,14 @@ def _load(arguments: argparse.Namespace) -> tuple[list[Scenario], list[str]]:
         try:
             scenarios.append(load(path, [*arguments.overrides, *extra]))
         except InputError as error:
-            problems += [problem for problem in error.problems if problem not in problems]
+            found = [_where(problem, extra) for problem in error.problems]
+            problems += [problem for problem in found if problem not in problems]
     if problems:
         raise InputError(problems)
     return scenarios, [label for *_, label in wanted]
+
+
+def _where(problem: Problem, extra: list[str]) -> Problem:
+    """Say of a problem with a value of ``--against`` that it came from there, not from ``--set``."""
+    mine = any(problem.path.startswith(text.partition("=")[0]) for text in extra)
+    return replace(problem, source="--against") if mine and problem.source == "--set" else problem

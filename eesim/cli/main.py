@@ -29,7 +29,7 @@ COMMANDS = {
     "import": "turn foreign measurements (logs, tables) into eesim's own tables",
     "calibrate": "fit the board's physical terms to measured runs",
     "validate": "predict measured runs, and say how wrong that is, and where",
-    "show": "look at a board, a network, a resolved scenario, or a simulated and a measured run in one trace",
+    "show": "look at a board, a network, a resolved scenario, or the trace of a run, beside a measured one",
     "check": "lint scenario, board, network, profile, study and plausible files",
     "doctor": "self-test: versions, caches, and whether the two engines agree here",
     "completion": "print the script that completes commands and options in a shell",

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folder",
         metavar="DIR",
         type=Path,
-        help="what run, compare, sensitivity, explore, sweep or validate wrote with -o",
+        help="what run, compare, sensitivity, explore, sweep, thresholds or validate wrote with -o",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="page to write (DIR/report.html)")
     add_json_option(parser)

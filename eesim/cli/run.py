@@ -97,7 +97,8 @@ def _check(arguments: argparse.Namespace) -> None:
         problems.append(Problem("--tasks", 0, "", "contradicts --no-frames"))
     if arguments.output is not None and arguments.output.exists() and not arguments.output.is_dir():
         problems.append(Problem(str(arguments.output), 0, "", "is not a directory"))
-    beside = arguments.trace is not None and arguments.trace.parent == arguments.output
+    made = () if arguments.output is None else (arguments.output, *arguments.output.parents)
+    beside = arguments.trace is not None and arguments.trace.parent in made
     if arguments.trace is not None and not beside and not arguments.trace.parent.is_dir():
         problems.append(Problem(str(arguments.trace), 0, "", "its directory does not exist"))
     if arguments.trace is not None and arguments.trace.is_dir():

@@ -1,4 +1,4 @@
-"""``eesim show``: look at a board, a network, a resolved scenario, or a simulated and a measured run in one trace."""
+"""``eesim show``: look at a board, a network, a resolved scenario, or the trace of a run, beside a measured one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from eesim.validate.importers.measured import MeasuredRun
 
 TRACE_FRAMES = 10
-"""Simulated frames in a trace beside a measured one."""
+"""Simulated frames in a trace."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,9 +62,10 @@ def _check(arguments: argparse.Namespace) -> None:
         if value is not None and arguments.what != "trace":
             problems.append(Problem(option, 0, "", "belongs to `eesim show trace`"))
     if arguments.what == "trace":
-        for option, value in (("--measured", arguments.measured), ("-o", arguments.output)):
-            if value is None:
-                problems.append(Problem(option, 0, "", "is missing: eesim show trace SCENARIO --measured LOG -o FILE"))
+        if arguments.output is None:
+            problems.append(Problem("-o", 0, "", "is missing: eesim show trace SCENARIO -o FILE"))
+        if arguments.run is not None and arguments.measured is None:
+            problems.append(Problem("--run", 0, "", "is a run of a log: name that with --measured"))
         if arguments.json:
             problems.append(Problem("--json", 0, "", "means nothing to `eesim show trace`: FILE is JSON"))
         if arguments.output is not None and not arguments.output.parent.is_dir():
@@ -81,32 +82,40 @@ def _scenario(arguments: argparse.Namespace) -> Scenario:
     from eesim.scenario.load import load
 
     path = Path(arguments.name)
-    if not path.exists() and path.suffix == "" and path.parent == Path():
+    if not path.exists() and path.suffix == "" and not path.is_absolute():
         path = scenario_folder() / f"{arguments.name}.yaml"
     return load(path, arguments.overrides)
 
 
 def _trace(arguments: argparse.Namespace) -> int:
-    """Write a simulated and a measured run into one trace."""
+    """Write a simulated run into a trace, and a measured one beside it if there is a log."""
     from eesim.evaluate import run
-    from eesim.report.measured_track import layer_names
     from eesim.report.perfetto import write_trace
 
     scenario = _scenario(arguments)
-    measured = _measured(arguments.measured, arguments.run, scenario.network.name)
+    log = arguments.measured
+    measured = None if log is None else _measured(log, arguments.run, scenario.network.name)
     result = run(scenario, replications=1, keep_frames=False, log_frames=TRACE_FRAMES)
     try:
         write_trace(result, arguments.output, measured)
     except OSError as error:
         raise InputError([Problem(str(arguments.output), 0, "", f"cannot be written: {error.strerror}")]) from None
+    if measured is not None:
+        _tell_differences(scenario, measured)
+    say(f"wrote {arguments.output}: {TRACE_FRAMES} frames, to be opened at https://ui.perfetto.dev")
+    return 0
+
+
+def _tell_differences(scenario: Scenario, measured: MeasuredRun) -> None:
+    """Say what a reader of both runs must know."""
+    from eesim.report.measured_track import layer_names
+
     if layer_names(measured.order, scenario.network.segment_names) is None:
         layers, segments = len(measured.order), len(scenario.network.segment_names)
         say(f"the log has {layers} layers, {scenario.network.name} {segments} segments: layers are named by number")
     elif len(measured.order) == len(scenario.mapping.pes) and measured.order != scenario.mapping.order:
         say(f"measured with {measured.order}, simulated with {scenario.mapping.order}")
     say("measured: means per layer, one after the other; the log has no instants")
-    say(f"wrote {arguments.output}")
-    return 0
 
 
 def _measured(log: Path, ordinal: int | None, network: str) -> MeasuredRun:

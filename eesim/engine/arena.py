@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from eesim.engine import layout as c
+from eesim.engine.protocol import Memory
 from eesim.plan.check import check_sections, limits_stages
 from eesim.plan.plan import NEVER, PURE_DELAY, UNBOUNDED, Draws, IntArray, Plan, WhenFull
 
@@ -13,6 +16,10 @@ LOG_ROWS_PER_NODE = 9
 LOG_ROWS_PER_FRAME = 5
 """Arrive, admit, level, drop, leave."""
 MIN_SLOTS = 16
+MAX_BEGUN = 4096
+"""Plans whose first memory is kept for the next engine of the same plan."""
+MIN_MEMORY, MAX_KEPT_MEMORY = 1 << 16, 1 << 22
+"""Numbers that memory begins with, and up to which memory that has grown is kept for the next engine."""
 
 
 class Arena:
@@ -27,6 +34,8 @@ class Arena:
         What is simulated.
     log
         Keep an event log.
+    memory
+        Where to begin, if not in fresh memory.
 
     Raises
     ------
@@ -34,31 +43,54 @@ class Arena:
         If the plan has sections that cannot be kept (see `eesim.plan.check.check_sections`).
     """
 
-    def __init__(self, plan: Plan, *, log: bool) -> None:
-        check_sections(plan)
+    def __init__(self, plan: Plan, *, log: bool, memory: Memory | None = None) -> None:
         self.plan = plan
-        self.m: IntArray = np.zeros(c.RUN_WIDTH, np.int64)
+        self.m: IntArray = np.zeros(MIN_MEMORY, np.int64) if memory is None else memory.arena
+        self._memory = memory
+        if memory is not None:
+            self.m[: memory.used] = 0
+            memory.used = c.RUN_WIDTH
+        self._end = c.RUN_WIDTH
         self.slots: list[list[IntArray]] = [[] for _ in range(plan.n_streams)]
         # Streams that go first lie first: the kernels scan them in this order.
         self._order = np.argsort(plan.stream_priority, kind="stable")
         self._capacity: dict[str | int, int] = {"records": 0, "log": 0, c.NOISE: 0, c.CONFIDENT: 0, c.SCENE: 0}
         self._pending = [0] * plan.n_streams
+        begun = None if memory is None else memory.begun.get((id(plan), log))
+        if begun is not None:
+            offset = self.place(begun[1][c.RUN_WIDTH :])
+            self.m[:offset] = begun[1][: c.RUN_WIDTH]
+            return
+        check_sections(plan)
         self._place_rules(log)
         self._place_streams()
         self._place_resources()
         self._place_sections()
         self._place_nodes()
+        if memory is not None:
+            if len(memory.begun) >= MAX_BEGUN:
+                memory.begun.clear()
+            memory.begun[id(plan), log] = plan, self.m[: self._end].copy()
 
     def allocate(self, size: int) -> int:
-        """Append ``size`` zeros and return their offset."""
-        offset = len(self.m)
-        self.m = np.concatenate([self.m, np.zeros(size, np.int64)])
+        """Set ``size`` zeros aside at the end and return their offset."""
+        offset = self._end
+        self._end += size
+        if self._end > len(self.m):
+            grown = np.zeros(max(2 * len(self.m), self._end), np.int64)
+            grown[:offset] = self.m[:offset]
+            self.m = grown
+            if self._memory is not None and len(grown) <= MAX_KEPT_MEMORY:
+                self._memory.arena = grown
+        if self._memory is not None and self.m is self._memory.arena:
+            self._memory.used = self._end
         return offset
 
     def place(self, values: IntArray) -> int:
-        """Append ``values``, flattened, and return their offset."""
-        offset = len(self.m)
-        self.m = np.concatenate([self.m, np.ascontiguousarray(values, np.int64).ravel()])
+        """Put ``values``, flattened, at the end and return their offset."""
+        flat = np.ascontiguousarray(values, np.int64).ravel()
+        offset = self.allocate(len(flat))
+        self.m[offset : self._end] = flat
         return offset
 
     def rows(self, begin: int, count: int, width: int) -> IntArray:
@@ -80,7 +112,7 @@ class Arena:
         """All servers, (S, SERVER_WIDTH)."""
         return self.rows(int(self.m[c.SERVERS]), self.plan.n_servers, c.SERVER_WIDTH)
 
-    @property
+    @cached_property
     def stream_offsets(self) -> IntArray:
         """Offset of each stream, (G,)."""
         return np.asarray(self.m[c.STREAMS] + np.argsort(self._order) * c.STREAM_WIDTH, np.int64)
@@ -98,6 +130,7 @@ class Arena:
         m[c.LOGGING] = log
         m[c.N_STREAMS] = plan.n_streams
         m[c.N_NODES] = plan.n_nodes
+        m[c.N_STATES] = plan.n_states
         m[c.N_RESOURCES] = plan.n_resources
         m[c.N_SERVERS] = plan.n_servers
         m[c.CONFIDENT_WIDTH] = plan.n_levels + 1
@@ -142,8 +175,8 @@ class Arena:
         counts = np.bincount(plan.server_resource, minlength=plan.n_resources)
         servers = np.zeros((plan.n_servers, c.SERVER_WIDTH), np.int64)
         resources = np.zeros((plan.n_resources, c.RES_WIDTH), np.int64)
-        first_server = len(self.m) + resources.size
-        first_resource = len(self.m)
+        first_server = self._end + resources.size
+        first_resource = self._end
         resources[:, c.RES_INDEX] = np.arange(plan.n_resources)
         resources[:, c.RES_GROUP] = plan.resource_group
         guards = np.unique(plan.node_resource[plan.node_enter >= 0])
@@ -206,11 +239,6 @@ class Arena:
         self.m[c.NODES] = offset
         self.m[self.stream_offsets + c.STREAM_NODES] = offset + plan.stream_node[:-1] * c.NODE_WIDTH
 
-    def busy_ns(self) -> IntArray:
-        """Return a copy of the service time of finished tasks, (N, V)."""
-        begin = int(self.node_rows[0, c.NODE_BUSY])
-        return self.rows(begin, self.plan.n_nodes, self.plan.n_states).copy()
-
     def reserve(self, frames: int) -> None:
         """Grow the queues and outputs so that they hold whatever ``frames`` more arrivals can bring."""
         for g, stream in enumerate(self.stream_offsets):
@@ -254,7 +282,7 @@ class Arena:
         plan = self.plan
         nodes, exits = int(np.diff(plan.stream_node)[g]), int(np.diff(plan.stream_exit)[g])
         width = c.SLOT_WIDTH + nodes * c.TASK_WIDTH + exits
-        first = len(self.m)
+        first = self._end
         offsets = first + np.arange(added) * width
         block = np.zeros((added, width), np.int64)
         block[:, c.SLOT_STREAM] = stream
@@ -284,6 +312,9 @@ class Arena:
 
     def keep_draws(self, first: int, draws: Draws) -> None:
         """Hold noise, confident sets and scenes of frames that are not over, and of those from ``first`` on."""
+        known = int(self.m[c.NOISE]) + int(self.m[c.CONFIDENT]) + int(self.m[c.SCENE])
+        if not len(draws.noise_ppm) + len(draws.confident) + len(draws.scene) + known:
+            return
         oldest = self._oldest_frame(first)
         self._keep_rows(c.NOISE, self.plan.n_nodes, oldest, first, draws.noise_ppm)
         self._keep_rows(c.CONFIDENT, self.plan.n_levels + 1, oldest, first, draws.confident)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from eesim.engine import layout as c
 from eesim.engine.jit import kernel, pointer
+from eesim.engine.kernel_counters import write_totals
 from eesim.engine.kernel_frames import admit, decide, leave, release, write_record
 from eesim.engine.kernel_servers import dispatch, has_room, note, note_task, retime, unblock
 from eesim.engine.queues import remove
@@ -328,13 +329,22 @@ def simulate(
 
 
 @kernel
-def advance(m: IntArray, arrival: IntArray, draw: IntArray, stream: IntArray, first: int, final: bool) -> int:
+def advance(
+    m: IntArray,
+    arrival: IntArray,
+    draw: IntArray,
+    stream: IntArray,
+    first: int,
+    final: bool,
+    marks: IntArray,
+    totals: IntArray,
+) -> int:
     """Simulate until the last known frame has arrived or, if ``final``, until nothing is left to do.
 
     Parameters
     ----------
     m
-        The arena; updated in place.
+        The arena; updated in place. Marks that it says were reached are not looked at again.
     arrival, draw
         (F,) instants and exit draws of frames ``first`` to ``first + F - 1``.
     stream
@@ -343,11 +353,25 @@ def advance(m: IntArray, arrival: IntArray, draw: IntArray, stream: IntArray, fi
         Number of the first of these frames.
     final
         No more frames will come.
+    marks
+        (M,) counts of frames, ascending: the totals are wanted when so many have arrived.
+    totals
+        (M, W) where to write them (`eesim.engine.kernel_counters`).
 
     Returns
     -------
     int
         ``FED``, ``FINISHED``, ``STUCK`` or ``CRAMPED``.
     """
-    known = first + arrival.shape[0]
-    return simulate(pointer(m), pointer(arrival), pointer(draw), pointer(stream), first, known, final)
+    arena, instants, draws, streams = pointer(m), pointer(arrival), pointer(draw), pointer(stream)
+    rows, n_marks, status = pointer(totals.reshape(-1)), marks.shape[0], c.FED
+    for i in range(m[c.MARKED], n_marks + 1):
+        is_last = i == n_marks
+        known = first + arrival.shape[0] if is_last else marks[i]
+        status = simulate(arena, instants, draws, streams, first, known, final and is_last)
+        if status in (c.CRAMPED, c.STUCK):
+            return status
+        if not is_last:
+            write_totals(arena, rows, i * totals.shape[1])
+            m[c.MARKED] = i + 1
+    return status

@@ -61,7 +61,12 @@ SCENE_FIRST = 37
 """Likewise as the noise, of the scenes that frames show."""
 EXIT_COST = 38
 """Where the tokens are that declining each exit takes."""
-RUN_WIDTH = 39
+
+# -- what the totals are read with (see `eesim.engine.kernel_counters`) ------------------------------------
+N_STATES = 39
+MARKED = 40
+"""Marks of the present call of `advance` that have been reached."""
+RUN_WIDTH = 41
 
 # -- stream: its rules, who waits and who is in flight ---------------------------------------------------
 STREAM_INDEX = 0

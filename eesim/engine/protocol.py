@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from eesim.plan.plan import Draws, IntArray
+import numpy as np
+
+from eesim.plan.plan import Draws, IntArray, Plan
+
+NO_MARKS: IntArray = np.zeros(0, np.int64)
 
 
 class Counters(NamedTuple):
@@ -20,6 +25,31 @@ class Counters(NamedTuple):
     """(R,) time that servers of each resource spent blocked, the elapsed part included."""
 
 
+class Memory:
+    """Memory of an engine that is used again by the next one; not for two at a time.
+
+    Attributes
+    ----------
+    arena
+        The arena.
+    used
+        Numbers of it that the last engine may have changed.
+    begun
+        What engines of a plan begin with, by the plan's id; the plan is kept, so that its id stays its own.
+    sink
+        Takes records at once, as views that are good until it returns; without it they are kept for `take_records`.
+    engine_s
+        Processor time that engines with this memory took to simulate; ``sink`` is not included.
+    """
+
+    def __init__(self) -> None:
+        self.arena: IntArray = np.zeros(1 << 17, np.int64)
+        self.used = 0
+        self.begun: dict[tuple[int, bool], tuple[Plan, IntArray]] = {}
+        self.sink: Callable[[IntArray], None] | None = None
+        self.engine_s = 0.0
+
+
 class Engine(Protocol):
     """A simulation of one plan that is fed with the stream block by block.
 
@@ -28,7 +58,7 @@ class Engine(Protocol):
     never changes a result.
     """
 
-    def feed(self, draws: Draws, *, final: bool) -> None:
+    def feed(self, draws: Draws, *, final: bool, marks: IntArray = NO_MARKS) -> Sequence[Counters]:
         """Simulate up to the arrival of the last frame in ``draws``, or to the end.
 
         Parameters
@@ -37,6 +67,13 @@ class Engine(Protocol):
             The next frames of the stream, in order. May be empty if ``final``.
         final
             No more frames will come.
+        marks
+            Counts of frames since the start of the run, ascending, above what was fed before, not beyond what is now.
+
+        Returns
+        -------
+        sequence of Counters
+            Totals at each mark: when that many frames had arrived.
 
         Raises
         ------

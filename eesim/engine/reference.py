@@ -8,13 +8,14 @@ answer, drop, close, settle. The laws that every run must keep are checked as it
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from functools import partial
 
 from eesim.engine import invariants
 from eesim.engine.frames import Frame, Phase, Task, read_frames
 from eesim.engine.ledger import Ledger
 from eesim.engine.machine import Machine
-from eesim.engine.protocol import Counters
+from eesim.engine.protocol import NO_MARKS, Counters
 from eesim.engine.servers import Resource, Server
 from eesim.engine.streams import Stream, read_streams
 from eesim.engine.timeline import Happening, Timeline
@@ -74,8 +75,18 @@ class ReferenceEngine:
 
     # -- the interface ---------------------------------------------------------------------------------
 
-    def feed(self, draws: Draws, *, final: bool) -> None:
+    def feed(self, draws: Draws, *, final: bool, marks: IntArray = NO_MARKS) -> Sequence[Counters]:
         """Simulate up to the arrival of the last frame in ``draws``, or to the end; see `Engine.feed`."""
+        found = []
+        begin = 0
+        for end in (marks - self._drawn).tolist():
+            self._feed(Draws(*(array[begin:end] for array in draws)), final=False)
+            found.append(self.counters())
+            begin = end
+        self._feed(Draws(*(array[begin:] for array in draws)), final=final)
+        return found
+
+    def _feed(self, draws: Draws, *, final: bool) -> None:
         frames = read_frames(draws, self._drawn)
         self._drawn += len(frames)
         self._source.extend(frames)

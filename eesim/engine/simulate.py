@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Literal, Protocol
 
 import numpy as np
 
 from eesim.base import IntArray
-from eesim.engine.protocol import Counters, Engine
+from eesim.engine.protocol import Counters, Engine, Memory
 from eesim.plan.plan import Draws, Plan
 
 EngineName = Literal["compiled", "reference"]
@@ -18,8 +19,8 @@ ENGINES: tuple[EngineName, ...] = ("compiled", "reference")
 class Watcher(Protocol):
     """What follows a run (see `eesim.metrics.observe.Observer`)."""
 
-    def snapshot(self, frame: int, counters: Counters) -> None:
-        """``frame`` frames have arrived."""
+    def snapshots(self, frames: IntArray, totals: Sequence[Counters]) -> None:
+        """So many frames have arrived; these were the totals each time."""
         ...
 
     def add(self, records: IntArray) -> None:
@@ -27,8 +28,8 @@ class Watcher(Protocol):
         ...
 
 
-def make_engine(name: EngineName, plan: Plan, *, log: bool = False) -> Engine:
-    """Return an engine for ``plan``; numba is imported only for the compiled one.
+def make_engine(name: EngineName, plan: Plan, *, log: bool = False, memory: Memory | None = None) -> Engine:
+    """Return an engine for ``plan``; numba is imported only for the compiled one, which alone uses ``memory``.
 
     Raises
     ------
@@ -43,7 +44,7 @@ def make_engine(name: EngineName, plan: Plan, *, log: bool = False) -> Engine:
         return ReferenceEngine(plan, log=log)
     from eesim.engine.compiled import CompiledEngine
 
-    return CompiledEngine(plan, log=log)
+    return CompiledEngine(plan, log=log, memory=memory)
 
 
 def drive(
@@ -77,26 +78,27 @@ def drive(
     Counters
         Totals at the end.
     """
-    watcher.snapshot(0, engine.counters())
-    fed = 0
-    width = 0
+    watcher.snapshots(np.zeros(1, np.int64), [engine.counters()])
+    fed = width = 0
     for block in blocks:
         width = block.noise_ppm.shape[1]
-        begin, size = 0, len(block.arrival_ns)
-        while begin < size:
-            limit = fed // step * step + step
-            if fed < stop_at < limit:
-                limit = stop_at
-            end = min(begin + limit - fed, size)
-            engine.feed(Draws(*(array[begin:end] for array in block)), final=False)
-            count, begin = end - begin, end
-            fed += count
+        begin, fed = fed, fed + len(block.arrival_ns)
+        marks = np.arange(begin // step * step + step, fed + 1, step, dtype=np.int64)
+        if begin < stop_at <= fed:
+            marks = np.union1d(marks, [stop_at])
+        for part, of_part in [(block, marks)] if progress is None else _parts(block, begin, marks):
+            watcher.snapshots(of_part, engine.feed(part, final=False, marks=of_part))
             watcher.add(engine.take_records())
-            if fed == limit:
-                watcher.snapshot(fed, engine.counters())
             if progress is not None:
-                progress(count)
+                progress(len(part.arrival_ns))
     empty = np.zeros(0, np.int64)
     engine.feed(Draws(empty, empty, np.zeros((0, width), np.int64)), final=True)
     watcher.add(engine.take_records())
     return engine.counters()
+
+
+def _parts(block: Draws, begin: int, marks: IntArray) -> Iterator[tuple[Draws, IntArray]]:
+    """Cut a block, whose first frame is ``begin``, at the marks, for those who want to know how far it is."""
+    size = len(block.arrival_ns)
+    for first, end in pairwise(np.unique([0, *(marks - begin), size]).tolist()):
+        yield Draws(*(array[first:end] for array in block)), marks[marks == begin + end]

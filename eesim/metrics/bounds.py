@@ -66,7 +66,7 @@ def _needed(plan: Plan, shares: FloatArray, reused: float) -> FloatArray:
         # First confident: only what leads to the exit that answers.
         for k in range(begin, end):
             needed += shares[k] * _leading_to(plan, plan.node_exit == k)
-    if plan.n_streams == 1:
+    if reused and plan.n_streams == 1:
         needed += reused * _leading_to(plan, plan.node_detects > 0)
     return needed
 
@@ -83,7 +83,34 @@ def _leading_to(plan: Plan, leads: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool
     return leads
 
 
-def bounds(plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0, reused: float = 0.0) -> Bounds:
+class Paths(NamedTuple):
+    """What bounds are made of, whatever the stream."""
+
+    exit_latency_ns: IntArray
+    """(K,) critical path to each exit."""
+    detected_ns: int
+    """Critical path to where a frame is compared with another one."""
+    work_ns: IntArray
+    """(N,) least service time of each node."""
+    servers: IntArray
+    """(R,) servers of each resource."""
+
+
+def paths_of(plan: Plan) -> Paths:
+    """Compute the paths of a plan, for several calls of `bounds`."""
+    ends = critical_paths_ns(plan)
+    exits = np.array([max(ends[plan.node_exit == k], default=0) for k in range(plan.n_exits)], np.int64)
+    for g in np.flatnonzero(plan.first_confident == 0):
+        # In order: an exit's answer waits until every earlier exit has declined.
+        own = slice(int(plan.stream_exit[g]), int(plan.stream_exit[g + 1]))
+        exits[own] = np.maximum.accumulate(exits[own])
+    detected = int(ends[plan.node_detects > 0].max(initial=0)) if plan.n_streams == 1 else 0
+    return Paths(exits, detected, shortest_work_ns(plan), np.bincount(plan.server_resource, minlength=plan.n_resources))
+
+
+def bounds(
+    plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0, paths: Paths | None = None, reused: float = 0.0
+) -> Bounds:
     """Compute the bounds of a plan.
 
     Parameters
@@ -95,24 +122,19 @@ def bounds(plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0, reused: f
     mean_noise
         Mean factor on service times. Paths are bounds on means only where it is 1 or more (Jensen: the mean of a
         longest path is at least the longest path of means).
+    paths
+        Of the plan, if they are known.
     reused
         Share of frames that get the answer of another one. Of several streams nobody says which: then they count for
         nothing.
     """
-    ends = critical_paths_ns(plan)
-    exits = np.array([max(ends[plan.node_exit == k], default=0) for k in range(plan.n_exits)], np.int64)
-    for g in np.flatnonzero(plan.first_confident == 0):
-        # In order: an exit's answer waits until every earlier exit has declined.
-        own = slice(int(plan.stream_exit[g]), int(plan.stream_exit[g + 1]))
-        exits[own] = np.maximum.accumulate(exits[own])
+    exits, detected, least_ns, servers = paths or paths_of(plan)
     needed = _needed(plan, shares, reused)
-    work = shortest_work_ns(plan) * mean_noise
-    servers = np.bincount(plan.server_resource, minlength=plan.n_resources)
+    work = least_ns * mean_noise
     demand = np.zeros(plan.n_resources)
     served = plan.node_resource != PURE_DELAY
     np.add.at(demand, plan.node_resource[served], (work * needed)[served])
     load = demand / servers
     bottleneck = int(np.argmax(load)) if load.max(initial=0) > 0 else -1
     rate = NS_PER_S / load[bottleneck] if bottleneck >= 0 else float("inf")
-    detected = float(ends[plan.node_detects > 0].max(initial=0)) if plan.n_streams == 1 else 0.0
     return Bounds(exits, float(exits @ shares) + reused * detected, rate, bottleneck, demand)

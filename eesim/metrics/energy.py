@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from eesim.base import IntArray
 from eesim.engine.protocol import Counters
 from eesim.plan.plan import PURE_DELAY, NodeKind, Plan
@@ -47,24 +49,30 @@ def window(begin: Counters, end: Counters) -> Counters:
 def per_resource(plan: Plan, node_ns: IntArray) -> list[int]:
     """Add up a per-node time by resource; pure delays belong to none."""
     out = [0] * plan.n_resources
-    for resource, value in zip(plan.node_resource, node_ns, strict=True):
+    for resource, value in zip(plan.node_resource.tolist(), node_ns.tolist(), strict=True):
         if resource != PURE_DELAY:
-            out[int(resource)] += int(value)
+            out[resource] += value
     return out
 
 
 def energy_of(plan: Plan, spent: Counters) -> Energy:
     """Energy of a window (see `window`), mJ. Sums are exact Python integers until the last division."""
     compute = host = transfer = 0
-    for n in range(plan.n_nodes):
-        for v in range(plan.n_states):
-            time = int(spent.busy_ns[n, v])
-            host += time * int(plan.node_host_uw[n, v])
-            if plan.node_kind[n] == NodeKind.TRANSFER:
-                transfer += time * int(plan.node_power_uw[n, v])
-            else:
-                compute += time * int(plan.node_power_uw[n, v])
-    servers = [int((plan.server_resource == r).sum()) for r in range(plan.n_resources)]
+    rows = zip(
+        spent.busy_ns.tolist(),
+        plan.node_host_uw.tolist(),
+        plan.node_power_uw.tolist(),
+        plan.node_kind.tolist(),
+        strict=True,
+    )
+    for times, hosts, powers, kind in rows:
+        host += sum(time * power for time, power in zip(times, hosts, strict=True))
+        own = sum(time * power for time, power in zip(times, powers, strict=True))
+        if kind == NodeKind.TRANSFER:
+            transfer += own
+        else:
+            compute += own
+    servers = np.bincount(plan.server_resource, minlength=plan.n_resources).tolist()
     busy = per_resource(plan, spent.busy_ns.sum(axis=1))
     idle = sum(
         # A resource with several servers idles by shares: each server carries an equal part.

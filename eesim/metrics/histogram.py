@@ -7,6 +7,10 @@ of its bin is off by at most 0.05 %. The sum, smallest and largest value are alw
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 
 from eesim.base import IntArray
@@ -27,6 +31,30 @@ def _bins(values: IntArray) -> IntArray:
     # frexp rounds values above 2^53 and may report one bit too many.
     shift = np.where(values >> shift < _SUB, np.maximum(shift - 1, 0), shift)
     return np.asarray((values >> shift) + shift * _SUB, np.int64)
+
+
+def rank_of(share: float, n: int) -> int:
+    """Rank, from 1, of the quantile of ``n`` values: the smallest that at least ``share`` of them do not exceed."""
+    return max(math.ceil(share * n - 1e-9), 1)
+
+
+class Summary(NamedTuple):
+    """What is known of values that are not kept; offers what `Histogram` does, for some quantiles."""
+
+    n: int
+    total: int
+    largest: int
+    quantiles: Mapping[float, float]
+    is_exact: bool = True
+
+    @property
+    def mean(self) -> float:
+        """Exact mean; nan if empty."""
+        return self.total / self.n if self.n else float("nan")
+
+    def quantile(self, share: float) -> float:
+        """One of the quantiles that were asked for beforehand; nan if empty."""
+        return self.quantiles[share] if self.n else float("nan")
 
 
 class Histogram:
@@ -87,7 +115,7 @@ class Histogram:
         """Smallest value that at least ``share`` of the values do not exceed; nan if empty."""
         if not self.n:
             return float("nan")
-        rank = max(int(np.ceil(share * self.n - 1e-9)), 1)
+        rank = rank_of(share, self.n)
         if self._counts is None:
             if self._sorted is None:
                 self._sorted = np.sort(np.concatenate(self._kept))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,14 +10,15 @@ import numpy as np
 from eesim.base import FloatArray
 from eesim.engine.protocol import Counters
 from eesim.metrics.energy import TERMS, energy_of, per_resource, window
-from eesim.metrics.histogram import Histogram
-from eesim.metrics.observe import PARTS, Observation, Tally
+from eesim.metrics.observe import Observation
+from eesim.metrics.rows import NS_PER_MS, NS_PER_S, QUANTILES, Loss, Rows, columns, rows_of
+from eesim.metrics.rows import accuracy as accuracy_of
+from eesim.metrics.tally import Cells, Tally
 from eesim.plan.lower import Labels
 from eesim.plan.plan import UNBOUNDED, Plan, Status, WhenFull
 
-NS_PER_MS = 1e6
-NS_PER_S = 1e9
-QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+__all__ = ["NS_PER_MS", "NS_PER_S", "QUANTILES", "Metrics", "Replication", "replication_metrics", "tally_metrics"]
+
 NAN = float("nan")
 
 
@@ -38,14 +39,6 @@ class Replication(NamedTuple):
     span_ns: int = 0
 
 
-class Loss(NamedTuple):
-    """A reason for which frames are dropped: its name, how their records end, and the resource whose queue is full."""
-
-    name: str
-    status: int
-    place: int = -1
-
-
 def losses_of(plan: Plan, labels: Labels, number: int | None = None) -> list[Loss]:
     """Reasons for which frames of a stream (None: of any) can be dropped."""
     mine = slice(None) if number is None else slice(number, number + 1)
@@ -62,67 +55,18 @@ def losses_of(plan: Plan, labels: Labels, number: int | None = None) -> list[Los
     return found
 
 
-def tally_metrics(
-    tally: Tally, exits: Sequence[str], levels: int = 0, losses: Sequence[Loss] = (), features: Sequence[str] = ()
-) -> dict[str, float]:
-    """Metrics that follow from the frames alone.
+class Metrics(NamedTuple):
+    """The metrics of one replication, and of its batches."""
 
-    Parameters
-    ----------
-    tally
-        The frames.
-    exits
-        Names of the exits.
-    levels
-        Number of levels above level 0.
-    losses
-        Reasons for which frames can be dropped.
-    features
-        ``reuse`` if frames can get the answers of others, ``budget`` if tokens can run out.
-    """
-    return _metrics(tally, exits, tally.by_exit, levels, losses, features)
+    replication: Replication
+    batches: Mapping[str, FloatArray]
+    """A number for each batch in which frames ended, of the metrics that follow from the frames alone."""
 
 
-def _metrics(
-    tally: Tally,
-    exits: Sequence[str],
-    by_exit: Sequence[Histogram],
-    levels: int,
-    losses: Sequence[Loss],
-    features: Sequence[str],
-) -> dict[str, float]:
-    out = {"latency_ms.mean": tally.latency.mean / NS_PER_MS}
-    for name, share in QUANTILES.items():
-        out[f"latency_ms.{name}"] = tally.latency.quantile(share) / NS_PER_MS
-    out["latency_ms.max"] = tally.latency.largest / NS_PER_MS if tally.answered else NAN
-    for part in PARTS:
-        out[f"parts_ms.{part}"] = tally.parts_ns[part] / tally.answered / NS_PER_MS if tally.answered else NAN
-    for name, histogram in zip(exits, by_exit, strict=True):
-        out[f"exit_share.{name}"] = histogram.n / tally.answered if tally.answered else NAN
-        out[f"exit_latency_ms.{name}"] = histogram.mean / NS_PER_MS
-        out[f"exit_p99_ms.{name}"] = histogram.quantile(0.99) / NS_PER_MS
-    if "reuse" in features:
-        again = sum(tally.reused.values()) + tally.stale
-        out["reuse_share"] = again / tally.answered if tally.answered else NAN
-        out["stale_share"] = tally.stale / tally.answered if tally.answered else NAN
-    if "budget" in features:
-        out["forced_share"] = tally.forced / tally.answered if tally.answered else NAN
-    for level in range(levels + 1 if levels else 0):
-        count = sum(n for (_, at), n in tally.taken.items() if at == level)
-        out[f"level_share.{level}"] = count / tally.answered if tally.answered else NAN
-    out["deadline_miss_rate"] = tally.deadline_misses / tally.frames if tally.frames else NAN
-    out["drop_rate"] = tally.dropped / tally.frames if tally.frames else NAN
-    for loss in losses:
-        lost = tally.lost[loss.status, loss.place]
-        out[f"drop_rate_by.{loss.name}"] = lost / tally.frames if tally.frames else NAN
-    span = tally.last_answer_ns - tally.first_answer_ns
-    out["period_ms"] = span / (tally.answered - 1) / NS_PER_MS if tally.answered > 1 else NAN
-    out["throughput_fps"] = (tally.answered - 1) * NS_PER_S / span if tally.answered > 1 and span > 0 else NAN
-    return out
-
-
-def _of_all(tally: Tally, plan: Plan, labels: Labels) -> dict[str, float]:
-    return tally_metrics(tally, labels.exits, plan.n_levels, losses_of(plan, labels), features_of(plan))
+def tally_metrics(tally: Tally, cells: Cells, exits: Sequence[str], losses: Sequence[Loss] = ()) -> dict[str, float]:
+    """Metrics that follow from the frames alone."""
+    found = columns(rows_of([tally], cells), exits, cells.n_levels - 1, losses)
+    return {name: float(values[0]) for name, values in found.items()}
 
 
 def features_of(plan: Plan, number: int | None = None) -> list[str]:
@@ -134,8 +78,8 @@ def features_of(plan: Plan, number: int | None = None) -> list[str]:
 
 def replication_metrics(
     plan: Plan, labels: Labels, observation: Observation, accuracy: Sequence[FloatArray | None]
-) -> Replication:
-    """Metrics of one replication after its warm-up.
+) -> Metrics:
+    """Metrics of one replication after its warm-up, and of its batches.
 
     Parameters
     ----------
@@ -147,11 +91,18 @@ def replication_metrics(
         For each stream, the share of right answers at each level and each exit of its network, (A + 1, exits); None if
         unknown, or known answer by answer.
     """
-    tally = observation.tally
-    values = _of_all(tally, plan, labels)
-    values["accuracy"] = accuracy_of(tally, plan, labels, accuracy)
-    spent = window(observation.begin, observation.end)
-    values |= metrics_of_streams(plan, labels, tally, spent, accuracy)
+    tally, spent = observation.tally, window(observation.begin, observation.end)
+    exit_stream = plan.exit_stream.tolist()
+    told = columns(observation.rows, labels.exits, plan.n_levels, losses_of(plan, labels), features_of(plan))
+    told["accuracy"] = accuracy_of(observation.rows, accuracy, exit_stream, labels.exit_number)
+    for g, rows in enumerate(observation.stream_rows):
+        prefix = f"stream.{labels.streams[g]}."
+        told |= {prefix + name: column for name, column in _columns_of_stream(rows, plan, labels, g).items()}
+        told[f"{prefix}accuracy"] = accuracy_of(rows, accuracy, exit_stream, labels.exit_number)
+    table = np.array(list(told.values()))
+    values = dict(zip(told, table[:, 0].tolist(), strict=True))
+    for g in range(len(observation.stream_rows)):
+        values |= _work_of_stream(plan, labels, spent, g, int(observation.stream_rows[g].answered[0]))
     busy = per_resource(plan, spent.busy_ns.sum(axis=1))
     wasted = per_resource(plan, spent.wasted_ns)
     servers = np.bincount(plan.server_resource, minlength=plan.n_resources)
@@ -167,7 +118,9 @@ def replication_metrics(
         values[f"energy_mj_per_frame.{term}"] = getattr(energy, term) / frames
     values["power_mw"] = energy.total * NS_PER_S / spent.now_ns if spent.now_ns else NAN
     values["energy_delay_mj_ms"] = values["energy_mj_per_frame.total"] * values["latency_ms.mean"]
-    return Replication(
+    ended = observation.rows.answered + observation.rows.dropped > 0
+    ended[0] = False
+    found = Replication(
         values,
         worst_ns=tally.latency.largest,
         measured_frames=tally.frames,
@@ -176,72 +129,36 @@ def replication_metrics(
         lag_ns=tally.lag_ns,
         span_ns=tally.last_arrival_ns - tally.first_arrival_ns,
     )
+    return Metrics(found, dict(zip(told, table[:, ended], strict=True)) if ended.any() else {})
 
 
-def accuracy_of(tally: Tally, plan: Plan, labels: Labels, accuracy: Sequence[FloatArray | None]) -> float:
-    """Share of right answers; dropped frames are not answers.
-
-    Counted one by one where that is known, else answers at each exit and level x accuracy there. An answer that was
-    used again in the same scene is as good as any of its exit; one that is stale, or that a budget forced, counts as
-    wrong.
-    """
-    stream = plan.exit_stream
-    total = sum(tally.right.values()) / tally.answered if tally.answered else 0.0
-    for (exit_, level), count in sorted((tally.taken + tally.reused).items()):
-        if exit_ in tally.right:
-            continue
-        table = accuracy[stream[exit_]]
-        if table is None:
-            return NAN
-        total += count / tally.answered * float(table[level, labels.exit_number[exit_] - 1])
-    return total if tally.answered else NAN
-
-
-def metrics_of_streams(
-    plan: Plan, labels: Labels, tally: Tally, spent: Counters, accuracy: Sequence[FloatArray | None]
-) -> dict[str, float]:
-    """Metrics of each stream by itself, named ``stream.NAME.``...; none where there is one without a name.
+def _work_of_stream(plan: Plan, labels: Labels, spent: Counters, number: int, answered: int) -> dict[str, float]:
+    """What one stream's tasks take of the platform.
 
     Energy is the active part that its own tasks draw: base and idle power belong to the platform.
     """
-    out: dict[str, float] = {}
+    prefix = f"stream.{labels.streams[number]}."
     servers = np.bincount(plan.server_resource, minlength=plan.n_resources)
-    for g, (name, own) in enumerate(zip(labels.streams, tally.streams, strict=True)):
-        values = stream_metrics(own, plan, labels, g)
-        values["accuracy"] = accuracy_of(own, plan, labels, accuracy)
-        mine = plan.node_stream == g
-        energy = energy_of(plan, spent._replace(busy_ns=np.where(mine[:, None], spent.busy_ns, 0)))
-        active = energy.compute + energy.host + energy.transfer
-        values["active_energy_mj_per_frame"] = active / own.answered if own.answered else NAN
-        busy = per_resource(plan, np.where(mine, spent.busy_ns.sum(axis=1), 0))
-        for r, resource in enumerate(labels.resources):
-            capacity = spent.now_ns * int(servers[r])
-            values[f"utilisation.{resource}"] = busy[r] / capacity if capacity else NAN
-        out |= {f"stream.{name}.{key}": value for key, value in values.items()}
+    mine = plan.node_stream == number
+    energy = energy_of(plan, spent._replace(busy_ns=np.where(mine[:, None], spent.busy_ns, 0)))
+    active = energy.compute + energy.host + energy.transfer
+    out = {f"{prefix}active_energy_mj_per_frame": active / answered if answered else NAN}
+    busy = per_resource(plan, np.where(mine, spent.busy_ns.sum(axis=1), 0))
+    for r, resource in enumerate(labels.resources):
+        capacity = spent.now_ns * int(servers[r])
+        out[f"{prefix}utilisation.{resource}"] = busy[r] / capacity if capacity else NAN
     return out
 
 
-def stream_metrics(tally: Tally, plan: Plan, labels: Labels, number: int) -> dict[str, float]:
+def _columns_of_stream(rows: Rows, plan: Plan, labels: Labels, number: int) -> dict[str, FloatArray]:
     """Metrics of one stream that follow from its frames alone; its exits under their own names."""
-    begin, end = int(plan.stream_exit[number]), int(plan.stream_exit[number + 1])
+    own = slice(int(plan.stream_exit[number]), int(plan.stream_exit[number + 1]))
     prefix = f"{labels.streams[number]}/"
-    names = [name.removeprefix(prefix) for name in labels.exits[begin:end]]
-    losses = losses_of(plan, labels, number)
-    features = features_of(plan, number)
-    return _metrics(tally, names, tally.by_exit[begin:end], levels_of(plan, number), losses, features)
+    names = [name.removeprefix(prefix) for name in labels.exits[own]]
+    losses, features = losses_of(plan, labels, number), features_of(plan, number)
+    return columns(rows.of_exits(own), names, levels_of(plan, number), losses, features)
 
 
 def levels_of(plan: Plan, number: int) -> int:
     """Levels above level 0 that a stream has."""
     return int((plan.level_up[number] != UNBOUNDED).sum())
-
-
-def batch_metrics(tally: Tally, plan: Plan, labels: Labels, accuracy: Sequence[FloatArray | None]) -> dict[str, float]:
-    """Metrics of one batch of frames, those of each stream included."""
-    out = _of_all(tally, plan, labels)
-    out["accuracy"] = accuracy_of(tally, plan, labels, accuracy)
-    for g, own in enumerate(tally.streams):
-        prefix = f"stream.{labels.streams[g]}."
-        out |= {prefix + key: value for key, value in stream_metrics(own, plan, labels, g).items()}
-        out[f"{prefix}accuracy"] = accuracy_of(own, plan, labels, accuracy)
-    return out

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eesim.base import IntArray
+from eesim.base import FloatArray, IntArray
 from eesim.metrics.bounds import Bounds
 from eesim.metrics.observe import FRAME, PARTS
 from eesim.metrics.replication import NS_PER_MS, QUANTILES, Replication, losses_of
 from eesim.metrics.requirements import Verdict
-from eesim.metrics.statistics import Estimate, t_interval, worst_of
+from eesim.metrics.statistics import Estimate, t_intervals, worst_of
 from eesim.plan.lower import Lowered
 from eesim.scenario.load import Scenario
 from eesim.workload.arrivals import Superposed
@@ -238,34 +239,36 @@ class Result:
 
 
 def combine(
-    replications: Sequence[Replication], batches: Sequence[dict[str, float]], confidence: float
+    replications: Sequence[Replication], confidence: float, batches: Mapping[str, FloatArray] | None = None
 ) -> dict[str, Estimate]:
     """Estimate every metric over the replications.
 
     With several replications, values are their means with Student's t interval. A single one keeps its own value and
-    gets its interval from the means of its batches (nonoverlapping batch means); metrics that batches do not have get
-    none.
+    gets its interval from the means of its batches (nonoverlapping batch means; ``batches`` has a number per batch for
+    each metric); metrics that batches do not have get none.
     """
-    out: dict[str, Estimate] = {}
-    for name in replications[0].values:
-        samples = [r.values[name] for r in replications]
-        if name.endswith(".max"):
-            out[name] = worst_of(samples)
-        elif len(replications) > 1:
-            out[name] = t_interval(samples, confidence)
-        else:
-            out[name] = _from_batches(samples[0], [b[name] for b in batches if name in b], confidence)
-    return out
+    names = list(replications[0].values)
+    worst = {name: worst_of([r.values[name] for r in replications]) for name in names if name.endswith(".max")}
+    rest = [name for name in names if name not in worst]
+    if len(replications) > 1:
+        means = t_intervals([[r.values[name] for r in replications] for name in rest], confidence)
+    else:
+        means = _from_batches({name: replications[0].values[name] for name in rest}, batches or {}, confidence)
+    found = dict(zip(rest, means, strict=True)) | worst
+    return {name: found[name] for name in names}
 
 
-def _from_batches(value: float, batches: Sequence[float], confidence: float) -> Estimate:
-    if not np.isfinite(value):
+def _from_batches(values: Mapping[str, float], batches: Mapping[str, FloatArray], confidence: float) -> list[Estimate]:
+    """Each value with the half-width that the means of its batches give it, if two or more have one."""
+    told = [name for name in values if name in batches]
+    around = dict(zip(told, t_intervals([batches[name] for name in told], confidence), strict=True))
+    return [_around(value, around.get(name, Estimate(None))) for name, value in values.items()]
+
+
+def _around(value: float, batches: Estimate) -> Estimate:
+    if not math.isfinite(value):
         return Estimate(None)
-    known = [x for x in batches if np.isfinite(x)]
-    if len(known) < 2:
+    if batches.ci_low is None or batches.ci_high is None:
         return Estimate(value)
-    around = t_interval(known, confidence)
-    if around.ci_low is None or around.ci_high is None or around.value is None:
-        return Estimate(value)
-    half = (around.ci_high - around.ci_low) / 2
+    half = (batches.ci_high - batches.ci_low) / 2
     return Estimate(value, value - half, value + half)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from eesim.base import FloatArray, IntArray
 
@@ -29,7 +30,7 @@ class Estimate(NamedTuple):
         return {"value": self.value, "ci_low": self.ci_low, "ci_high": self.ci_high}
 
 
-def mser5(values: FloatArray | IntArray) -> int:
+def mser5(values: FloatArray | IntArray, *, compiled: bool = False) -> int:
     """Number of leading observations to remove as warm-up.
 
     The MSER-5 rule (White, Cobb and Spratt 2000): over means of five observations, cut where the squared standard
@@ -39,6 +40,8 @@ def mser5(values: FloatArray | IntArray) -> int:
     ----------
     values
         (n,) observations in order.
+    compiled
+        Do it in compiled code where the values are whole numbers; the answer is the same.
 
     Returns
     -------
@@ -47,6 +50,10 @@ def mser5(values: FloatArray | IntArray) -> int:
     """
     if len(values) < MIN_FOR_WARMUP:
         return 0
+    if compiled and values.dtype == np.int64:
+        from eesim.engine.kernel_tally import mser
+
+        return int(mser(np.ascontiguousarray(values), MSER_BATCH)) * MSER_BATCH
     batches = len(values) // MSER_BATCH
     sums_of_five = np.asarray(values[: batches * MSER_BATCH]).reshape(batches, MSER_BATCH).sum(axis=1)
     # Measured from the last batch: exact for integers, and a constant tail has an error of exactly 0.
@@ -58,18 +65,53 @@ def mser5(values: FloatArray | IntArray) -> int:
     return int(np.argmin(error[: batches // 2 + 1])) * MSER_BATCH
 
 
+@cache
+def t_quantile(confidence: float, degrees: int) -> float:
+    """Half-width of a two-sided interval of Student's t distribution, in standard errors."""
+    # scipy.stats says the same, and takes long to load.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, (1 + confidence) / 2))
+
+
 def t_interval(samples: Sequence[float], confidence: float) -> Estimate:
     """Mean of independent samples with Student's t interval; no interval for a single one."""
-    known = [x for x in samples if x is not None and np.isfinite(x)]
+    known = [x for x in samples if x is not None and math.isfinite(x)]
     if not known:
         return Estimate(None)
-    mean = float(np.mean(known))
     if len(known) == 1:
-        return Estimate(mean)
+        return Estimate(float(known[0]))
     if min(known) == max(known):
         return Estimate(known[0], known[0], known[0])
-    half = float(stats.t.ppf((1 + confidence) / 2, len(known) - 1) * stats.sem(known))
+    mean = float(np.mean(known))
+    half = float(t_quantile(confidence, len(known) - 1) * (np.std(known, ddof=1) / np.sqrt(len(known))))
     return Estimate(mean, mean - half, mean + half)
+
+
+def t_intervals(rows: Sequence[Sequence[float] | FloatArray], confidence: float) -> list[Estimate]:
+    """`t_interval` of each row: those without gaps are computed together.
+
+    Parameters
+    ----------
+    rows
+        Samples; as many in each row.
+    confidence
+        Level of the intervals.
+    """
+    table = np.array(rows, np.float64)
+    n = table.shape[1] if table.ndim == 2 else 0
+    if n < 2:
+        return [t_interval(list(row), confidence) for row in rows]
+    with np.errstate(invalid="ignore"):
+        means, errors = table.mean(axis=1), table.std(axis=1, ddof=1) / np.sqrt(n)
+    first, is_same = table[:, 0], (table == table[:, :1]).all(axis=1)
+    means, halves = np.where(is_same, first, means), np.where(is_same, 0.0, t_quantile(confidence, n - 1) * errors)
+    columns = means.tolist(), (means - halves).tolist(), (means + halves).tolist()
+    whole = np.asarray(np.isfinite(table).all(axis=1)).tolist()
+    return [
+        Estimate(mean, low, high) if is_whole else t_interval(row.tolist(), confidence)
+        for mean, low, high, is_whole, row in zip(*columns, whole, table, strict=True)
+    ]
 
 
 def worst_of(samples: Sequence[float]) -> Estimate:
@@ -78,7 +120,7 @@ def worst_of(samples: Sequence[float]) -> Estimate:
     The interval is from the smallest to the largest of them: with n replications it covers the median of a
     replication's worst value with probability 1 - 2^(1 - n) (order statistics), whatever the distribution.
     """
-    known = [x for x in samples if x is not None and np.isfinite(x)]
+    known = [x for x in samples if x is not None and math.isfinite(x)]
     if not known:
         return Estimate(None)
     return Estimate(max(known), min(known), max(known)) if len(known) > 1 else Estimate(known[0])

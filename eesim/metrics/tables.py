@@ -10,7 +10,6 @@ import pandas as pd
 from eesim.base import IntArray
 from eesim.metrics.observe import (
     ARRIVAL,
-    BASIS,
     EXIT,
     FINISH,
     FRAME,
@@ -22,6 +21,7 @@ from eesim.metrics.observe import (
     STREAM,
     TRANSFER,
 )
+from eesim.metrics.tally import BASIS
 from eesim.plan.lower import Labels, Lowered
 from eesim.plan.plan import Basis, EventKind, NodeKind, Status
 

@@ -88,6 +88,11 @@ class Lowered:
     chances: tuple[float, float] = (0.0, 0.0)
     """Chance of a false alarm and of a miss of what detects scenes."""
 
+    @property
+    def _keeps_exits(self) -> bool:
+        """Whether the plan's exits are the network's."""
+        return bool((self.exit_of == np.arange(len(self.exit_of))).all())
+
     def draws(self, frames: Frames | Multiplexed) -> Draws:
         """Translate drawn frames: network exits to the plan's, noise per segment to noise per node."""
         if isinstance(frames, Multiplexed):
@@ -99,7 +104,7 @@ class Lowered:
             for network_exit, plan_exit in enumerate(self.exit_of):
                 exits |= (frames.confident >> network_exit & 1) << plan_exit
         else:
-            exits = self.exit_of[frames.exit]
+            exits = frames.exit if self._keeps_exits else self.exit_of[frames.exit]
         noise = np.zeros((0, plan.n_nodes), np.int64)
         if len(frames.noise_ppm):
             segment = np.array(self.labels.node_segment)

@@ -59,16 +59,19 @@ def print_exploration(exploration: Exploration, console: Console) -> None:
     if not exploration.found.is_feasible:
         title = "No design meets the constraints; the nearest one"
     table = Table(box=None, pad_edge=False)
-    for column in ("mapping", "clocks", "otherwise"):
+    rows = len(exploration.found.genomes)
+    shown = range(min(rows, MOST_ROWS))
+    said = [(_clocks(exploration, row), _others(exploration, row)) for row in shown]
+    kept = [i for i in (0, 1) if any(words[i] for words in said)]
+    for column in ("mapping", *(("clocks", "otherwise")[i] for i in kept)):
         table.add_column(column)
     for name in names:
         table.add_column(f"{name.replace('_', ' ')}, {_unit(name)}".rstrip(", "), justify="right")
-    rows = len(exploration.found.genomes)
-    for row in range(min(rows, MOST_ROWS)):
+    for row in shown:
         told = exploration.describe(row)
         mapping = told["mapping"] if isinstance(told["mapping"], str) else ",".join(told["mapping"].values())
         values = [f"{told[name]:.6g}" if told[name] is not None else "n/a" for name in names]
-        table.add_row(mapping, _clocks(exploration, row), _others(exploration, row), *values)
+        table.add_row(mapping, *(said[row][i] for i in kept), *values)
     say(f"[bold]{title}[/]")
     say(table)
     if rows > MOST_ROWS:
@@ -99,8 +102,9 @@ def _print_proof(exploration: Exploration, console: Console) -> None:
         p99, mean = result.value("latency_ms.p99"), result.value("latency_ms.mean")
         met = "met" if result.requirements_met else "NOT met"
         engines = "give the same" if exploration.engines_agree else "DISAGREE"
+        which = "the first one " if len(exploration.found.genomes) > 1 else ""
         say(
-            f"confirmed with fresh seeds, {result.scenario.n_frames:,} frames x {len(result.replications)}: "
+            f"{which}confirmed with fresh seeds, {result.scenario.n_frames:,} frames x {len(result.replications)}: "
             f"mean {mean:.4g} ms, p99 {p99:.4g} ms, constraints {met}; both engines {engines}"
         )
         line = coup_command(result.scenario)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from eesim.document import Document
 from eesim.errors import InputError, Problem
@@ -20,6 +20,7 @@ from eesim.scenario.checks import notes_of, short_traces, stream_problems, unpro
 from eesim.scenario.library import find_board, find_network, shown
 from eesim.scenario.policy_checks import budget_problems, reuse_problems, runtime_problems, stage_problems
 from eesim.scenario.requirements import Requirements
+from eesim.scenario.shared import Part, Shared, has_files
 from eesim.scenario.spec import ProfileChange, ScenarioSpec, StreamEntries
 from eesim.scenario.streams import (
     notes_together,
@@ -35,7 +36,7 @@ from eesim.workload.confidences import Decisions, ExitConfidences, decide
 from eesim.workload.multiplex import Multiplexed, multiplexed
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
-from eesim.workload.stream import Frames, Stream, Traces
+from eesim.workload.stream import NOTHING, DrawnBefore, Frames, Stream, Traces
 from eesim.yamldoc import load_document
 
 T = TypeVar("T")
@@ -129,13 +130,18 @@ class Scenario:
             lengths = [min((n for n in (*lengths, len(self.traces.samples.correct)) if n), default=0)]
         return sum(lengths) if all(lengths) else DEFAULT_FRAMES
 
-    def blocks(self, n_frames: int, *, seed: int, replication: int) -> Iterator[Frames | Multiplexed]:
-        """Draw the first ``n_frames`` frames of one replication, of all streams together, in blocks."""
+    def blocks(
+        self, n_frames: int, *, seed: int, replication: int, drawn: DrawnBefore | None = None
+    ) -> Iterator[Frames | Multiplexed]:
+        """Draw the first ``n_frames`` frames of one replication, of all streams together, in blocks.
+
+        Parts of a stream that were ``drawn`` before are taken from there.
+        """
         if not self.members:
-            return self.stream.blocks(n_frames, seed=seed, replication=replication)
+            return self.stream.blocks(n_frames, seed=seed, replication=replication, drawn=drawn)
         limits = [member.trace_frames or n_frames for member in self.members]
         streams = [member.stream for member in self.members]
-        return multiplexed(streams, limits, n_frames, seed=seed, replication=replication)
+        return multiplexed(streams, limits, n_frames, seed=seed, replication=replication, drawn=drawn)
 
 
 class Collector:
@@ -175,11 +181,8 @@ _SHORT_FOR: dict[DataPath, str] = {
     ("policy",): "preset",
 }
 
-Read: TypeAlias = Callable[[Path], Document]
-"""Reads a file; many variants of one scenario share a reader that remembers what it has read."""
 
-
-def _expand(path: DataPath, value: Any) -> dict[str, Any] | None:
+def expand_short(path: DataPath, value: Any) -> dict[str, Any] | None:
     """``board: NAME`` is short for ``{extends: NAME}`` (so are network and profile), ``policy: NAME`` for a preset."""
     if len(path) == 3 and path[0] == "streams":
         path = path[2:]
@@ -217,20 +220,22 @@ def load(
         changes = [Override(steps_of(key), value) for key, value in overrides.items()]
     else:
         changes = parse_overrides(overrides)
-    return resolve(apply_overrides(document, changes, _expand), beside)
+    return resolve(apply_overrides(document, changes, expand_short), beside)
 
 
 def apply_changes(document: Document, changes: Iterable[Override]) -> Document:
     """Return a scenario's document with overrides applied; `InputError` if a path leads nowhere."""
-    return apply_overrides(document, changes, _expand)
+    return apply_overrides(document, changes, expand_short)
 
 
-def changed(scenario: Scenario, changes: Iterable[Override], read: Read = load_document) -> Scenario:
+def changed(scenario: Scenario, changes: Iterable[Override], shared: Shared | None = None) -> Scenario:
     """Return a scenario with more overrides applied; `InputError` says everything that they make wrong."""
-    return resolve(apply_changes(scenario.document, changes), scenario.folder, read)
+    return resolve(apply_changes(scenario.document, changes), scenario.folder, shared)
 
 
-def resolve(document: Document, beside: Path, read: Read = load_document) -> Scenario:
+def resolve(
+    document: Document, beside: Path, shared: Shared | None = None, spec: ScenarioSpec | None = None
+) -> Scenario:
     """Check a scenario document and everything that it refers to.
 
     Parameters
@@ -239,8 +244,10 @@ def resolve(document: Document, beside: Path, read: Read = load_document) -> Sce
         The scenario.
     beside
         What its relative paths are relative to.
-    read
-        Reads the files of board, network and profile.
+    shared
+        What scenarios that were resolved before have in common with this one.
+    spec
+        What the document says, if it has been validated already; not for several streams.
 
     Raises
     ------
@@ -248,11 +255,11 @@ def resolve(document: Document, beside: Path, read: Read = load_document) -> Sce
         If anything is wrong, with everything that is.
     """
     if isinstance(document.data, dict) and document.get(("streams",)):
-        return _resolve_streams(document, beside, read)
-    return _resolve_one(document, beside, read)
+        return _resolve_streams(document, beside, shared or Shared())
+    return _resolve_one(document, beside, shared or Shared(), spec=spec)
 
 
-def _resolve_streams(document: Document, beside: Path, read: Read) -> Scenario:
+def _resolve_streams(document: Document, beside: Path, shared: Shared) -> Scenario:
     """Check a scenario of several streams: each as if it were alone, then all together."""
     collect = Collector()
     written = document.get(("streams",))
@@ -260,8 +267,8 @@ def _resolve_streams(document: Document, beside: Path, read: Read) -> Scenario:
     if not isinstance(written, list) or not all(isinstance(entry, dict) for entry in written):
         collect.raise_any()
     found = []
-    for i, part in enumerate(stream_documents(document, _expand)):
-        one = partial(_resolve_one, part, beside, read, number=i, alone=False)
+    for i, part in enumerate(stream_documents(document, expand_short)):
+        one = partial(_resolve_one, part, beside, shared, number=i, alone=False)
         found.append(collect.attempt(one))
     requirements: Requirements | None = Requirements()
     if document.get(("requirements",)) is not None:
@@ -297,25 +304,33 @@ def _resolve_streams(document: Document, beside: Path, read: Read) -> Scenario:
     )
 
 
-def _resolve_one(document: Document, beside: Path, read: Read, *, number: int = 0, alone: bool = True) -> Scenario:
+def _resolve_one(
+    document: Document,
+    beside: Path,
+    shared: Shared,
+    *,
+    number: int = 0,
+    alone: bool = True,
+    spec: ScenarioSpec | None = None,
+) -> Scenario:
     """Check a scenario of one stream; ``run.frames`` are its own only if it is ``alone``."""
     collect = Collector()
-    spec = collect.attempt(lambda: validate_document(ScenarioSpec, document))
-    board_file, board_doc = _referenced(document, "board", find_board, beside, collect, read)
-    network_file, network_doc = _referenced(document, "network", find_network, beside, collect, read)
-    board = collect.attempt(lambda: validate_document(Board, board_doc)) if board_doc else None
-    network = collect.attempt(lambda: validate_document(Network, network_doc)) if network_doc else None
+    spec = spec or collect.attempt(lambda: validate_document(ScenarioSpec, document))
+    board_file, board_part = _referenced(document, "board", find_board, beside, collect, shared)
+    network_file, network_part = _referenced(document, "network", find_network, beside, collect, shared)
+    board = collect.attempt(lambda: shared.checked(Board, board_part)) if board_part else None
+    network = collect.attempt(lambda: shared.checked(Network, network_part)) if network_part else None
     policy = _policy(document, spec, collect)
     # A board that is wrong only in what the scenario changes still tells which PEs there are.
-    stand_in = board or (_quietly(Board, read(board_file)) if board_file and board_doc else None)
+    stand_in = board or (_quietly(Board, shared.document(board_file)) if board_file and board_part else None)
     mapping = _mapping(document, spec, stand_in, network, collect)
     if spec is None or board is None or network is None or board_file is None or network_file is None:
         collect.raise_any()
         raise AssertionError("a part is missing, but nothing is wrong")
     name = spec.profile.extends if isinstance(spec.profile, ProfileChange) else spec.profile
     profile_file = beside / name if name else board_file.parent / "profiles" / f"{network.name}.yaml"
-    profile_doc = collect.attempt(lambda: _profile_document(document, profile_file, board, network, read))
-    profile = collect.attempt(lambda: _profile(profile_doc, board, network)) if profile_doc else None
+    profile_part = collect.attempt(lambda: _profile_part(document, profile_file, board, network, shared))
+    profile = collect.attempt(lambda: shared.profile(profile_part, board, network)) if profile_part else None
     collect.problems += stream_problems(document, spec, network, policy)
     if mapping is not None:
         if policy is not None:
@@ -328,7 +343,7 @@ def _resolve_one(document: Document, beside: Path, read: Read, *, number: int = 
             collect.problems += unprofiled(document, spec.mapping, board, network, profile, mapping)
         if spec.physics.transfers:
             collect.problems += unroutable(document, board, network, mapping)
-    traces = collect.attempt(lambda: _traces(spec, beside, network, policy))
+    traces = collect.attempt(lambda: _traces(spec, beside, network, policy, shared))
     if traces is not None and alone:
         collect.problems += short_traces(document, spec, traces)
     collect.raise_any()
@@ -343,13 +358,11 @@ def _resolve_one(document: Document, beside: Path, read: Read, *, number: int = 
         policy=policy,
         traces=traces,
         documents={
-            key: part.data if part else {}
-            for key, part in (
-                ("scenario", document),
-                ("board", board_doc),
-                ("network", network_doc),
-                ("profile", profile_doc),
-            )
+            "scenario": document.data,
+            **{
+                key: part.document.data if part else {}
+                for key, part in (("board", board_part), ("network", network_part), ("profile", profile_part))
+            },
         },
         files={
             "scenario": document.source,
@@ -409,46 +422,64 @@ def _referenced(
     find: Callable[[str, Path, Problem], Path],
     beside: Path,
     collect: Collector,
-    read: Read,
-) -> tuple[Path | None, Document | None]:
-    """Return file and document of a board or network that is named, or named with changes."""
+    shared: Shared,
+) -> tuple[Path | None, Part | None]:
+    """Return file and content of a board or network that is named, or named with changes."""
     written = document.get((key,))
     name = written.get("extends") if isinstance(written, dict) else written
     if not isinstance(name, str):
         return None, None
     path = (key, "extends") if isinstance(written, dict) else (key,)
-    file = collect.attempt(lambda: find(name, beside, document.problem(path, "")))
+    file = collect.attempt(lambda: shared.file(find, name, beside, document.problem(path, "")))
     if file is None:
         return None, None
-    base = collect.attempt(lambda: read(file))
-    if base is None:
-        return file, None
-    if isinstance(written, dict):
-        base = base.merged(document.sub((key,)).without("extends"))
-    return file, base
+    return file, collect.attempt(lambda: shared.part(file, _changes(document, key)))
 
 
-def _profile_document(document: Document, file: Path, board: Board, network: Network, read: Read) -> Document:
-    if not file.is_file():
+def _changes(document: Document, key: str) -> Document | None:
+    """What a scenario changes about a board, network or profile."""
+    return document.sub((key,)).without("extends") if isinstance(document.get((key,)), dict) else None
+
+
+def _profile_part(document: Document, file: Path, board: Board, network: Network, shared: Shared) -> Part:
+    if shared.is_missing(file):
         message = f"board {board.name} has no profile of network {network.name} ({file})"
         raise InputError([document.problem(("network",), message)])
-    base = read(file)
-    if isinstance(document.get(("profile",)), dict):
-        base = base.merged(document.sub(("profile",)).without("extends"))
-    return base
+    return shared.part(file, _changes(document, "profile"))
 
 
-def _profile(document: Document, board: Board, network: Network) -> Profile:
-    profile = validate_document(Profile, document)
-    found = profile.findings(board, network.name, network.segment_names)
-    if found:
-        raise InputError(document.problem(*finding) for finding in found)
-    return profile
+STREAM_SECTIONS = frozenset({"stream", "run", "requirements", "title"})
+"""Sections of a scenario on which nothing else depends than what `with_stream` does again."""
 
 
-def _traces(spec: ScenarioSpec, beside: Path, network: Network, policy: Policy | None) -> Traces:
-    # Imported here: reading tables needs pandas, and most scenarios have no files to read.
-    from eesim.workload.traces import read_traces
+def with_stream(like: Scenario, document: Document, spec: ScenarioSpec) -> Scenario | None:
+    """Return a scenario that differs from another in `STREAM_SECTIONS` only, for less than `resolve` takes.
 
+    Parameters
+    ----------
+    like
+        The other one; of one stream.
+    document, spec
+        What the new one says.
+
+    Returns
+    -------
+    Scenario or None
+        None where `resolve` has to look: at traces, or at what is wrong.
+    """
+    if like.members or has_files(spec.stream) or stream_problems(document, spec, like.network, like.policy):
+        return None
+    traces = Traces(NOTHING, NOTHING, NOTHING)
+    return replace(
+        like,
+        spec=spec,
+        document=document,
+        documents={**like.documents, "scenario": document.data},
+        traces=traces,
+        notes=notes_of(spec, like.board, like.profile, like.mapping, like.network, like.policy, traces),
+    )
+
+
+def _traces(spec: ScenarioSpec, beside: Path, network: Network, policy: Policy | None, shared: Shared) -> Traces:
     confident = policy is not None and policy.exit_order == "first_confident"
-    return read_traces(spec.stream, beside, network.exit_names, need_confident=confident)
+    return shared.traces(spec.stream, beside, network.exit_names, need_confident=confident)

@@ -76,6 +76,7 @@ class DaskExecutor:
     def __init__(self, context: Context, address: str, workers: int) -> None:
         self._client = connect(address, workers)
         self._chunks: dict[Any, Chunk] = {}
+        self._is_closed = False
         self._client.register_plugin(_as_worker_plugin(pickle.dumps(context)), name=_PLUGIN)
 
     @property
@@ -111,6 +112,9 @@ class DaskExecutor:
 
     def close(self) -> None:
         """Leave the cluster; a local one ends."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         for future in self._chunks:
             future.cancel()
         self._chunks.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ MAX_TOLD = 8
 
 def identity_of(study: Study, store: Path) -> dict[str, Any]:
     """Plain data that says what a study is."""
-    documents = {str(path): document.data for path, document in sorted(study.base.files.items())}
+    documents = {str(path): document.data for path, document in sorted(study.base.shared.documents.items())}
     return {
         "schema_version": SCHEMA_VERSION,
         "study": study.source,
@@ -33,8 +34,18 @@ def identity_of(study: Study, store: Path) -> dict[str, Any]:
         "eesim": package_version("eesim"),
         "numpy": package_version("numpy"),
         "scenario": study.base.document.data,
-        "files_sha256": {name: digest(data) for name, data in documents.items()},
+        "files_sha256": {name: digest(data) for name, data in documents.items()} | _digests_of_traces(study),
     }
+
+
+def _digests_of_traces(study: Study) -> dict[str, str]:
+    """What the streams' files hold, by their names."""
+    found: dict[str, Any] = {}
+    for key, traces in sorted(study.base.shared.traces_read.items()):
+        parts = [traces.arrival_ns, traces.exit, traces.confident, traces.alternatives, *traces.samples, traces.scene]
+        content = found.setdefault(key.partition("\n")[0], hashlib.sha256())
+        content.update(b"".join(part.tobytes() for part in parts))
+    return {name: content.hexdigest() for name, content in found.items()}
 
 
 def read_identity(folder: Path) -> dict[str, Any] | None:

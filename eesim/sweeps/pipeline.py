@@ -16,7 +16,7 @@ from typing import NamedTuple
 from eesim.errors import InputError
 from eesim.sweeps.executors import Executor, Inline
 from eesim.sweeps.keys import Keys
-from eesim.sweeps.points import Changes
+from eesim.sweeps.points import Changes, Sections
 from eesim.sweeps.store import Store
 from eesim.sweeps.study import Study
 from eesim.sweeps.worker import Chunk, Finished, Row, Spent, Task
@@ -65,7 +65,9 @@ class Pipeline:
     keys
         Key of each point; None for one that cannot be resolved.
     reasons
-        Why points have no row in the store.
+        Why points have no key.
+    deadly
+        Why keys have no row in the store: what became of the workers.
     simulated, cached
         Points that were simulated, and that were not because their row is known.
     spent
@@ -77,6 +79,7 @@ class Pipeline:
     def __init__(self, study: Study, store: Store, progress: Callable[[Progress], None] | None = None) -> None:
         self.keys: list[bytes | None] = []
         self.reasons: dict[int, str] = {}
+        self.deadly: dict[bytes, str] = {}
         self.simulated = self.cached = self.failed = self.crashed = 0
         self.workers = 0
         self.spent = Spent()
@@ -100,11 +103,11 @@ class Pipeline:
 
     def _tasks(self) -> Iterator[Task]:
         """Points that have to be simulated."""
-        digests = Keys()
+        digests, sections = Keys(), Sections(self._study.base)
         for point in range(self._study.design.size):
             changes: Changes = tuple((s.path, s.value) for s in self._study.design.at(point))
             try:
-                key = digests.key(self._study.base.scenario(changes))
+                key = digests.key(sections.scenario(changes))
             except InputError as error:
                 self.keys.append(None)
                 self.reasons[point] = " ".join(str(error).split())
@@ -182,9 +185,7 @@ class Pipeline:
         self.spent = self.spent.plus(finished.spent)
         self._unwritten_s += finished.spent.cpu_s
         each = finished.spent.wall_s / len(finished.rows)
-        # The first chunk also loads the kernels: it says little about the next.
-        is_first = math.isnan(self._per_point_s) or self._chunks <= 2
-        self._per_point_s = each if is_first else 0.7 * self._per_point_s + 0.3 * each
+        self._per_point_s = each if math.isnan(self._per_point_s) else 0.7 * self._per_point_s + 0.3 * each
         self._rows += finished.rows
         if math.isnan(self._first_row_s):
             self._first_row_s = time.monotonic() - finished.spent.wall_s
@@ -201,7 +202,8 @@ class Pipeline:
         else:
             self.crashed += 1
             self.failed += 1
-            self.reasons[tasks[0].point] = f"its worker died {losses} times ({finished.reason}); --resume tries again"
+            told = f"its worker died {losses} times ({finished.reason}); --resume tries again"
+            self.deadly[tasks[0].key] = told
 
     def _flush(self) -> None:
         """Write the rows that came in."""
@@ -218,10 +220,15 @@ class Pipeline:
         if self._progress is not None:
             self._progress(self.state())
 
+    def why(self, point: int) -> str:
+        """Say why a point has no row in the store."""
+        key = self.keys[point]
+        return self.reasons[point] if key is None else self.deadly[key]
+
     def state(self) -> Progress:
         """Return how far it is."""
         now = time.monotonic()
-        unresolved = len(self.reasons)
+        unresolved = len(self.reasons) + self.crashed
         done = self.simulated + self.cached + unresolved
         # Workers take a while to start: that is no part of their rate.
         rate = self.simulated / max(now - self._first_row_s, 1e-9) if self.simulated else 0.0

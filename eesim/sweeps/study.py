@@ -12,7 +12,7 @@ from eesim.errors import InputError, Problem, suggest
 from eesim.overrides import Override, parse_overrides, steps_of
 from eesim.plan.lower import lower
 from eesim.scenario.library import scenario_folder
-from eesim.scenario.load import Collector
+from eesim.scenario.load import Collector, resolve
 from eesim.spec import validate_document
 from eesim.sweeps.build import Builder
 from eesim.sweeps.columns import metrics_of
@@ -87,7 +87,7 @@ def load_study(
         for part in [design] if design is not None else builder.sound:
             _try_levels(document, base, part, spec, collect)
         if design is None and not builder.sound:
-            collect.attempt(lambda: base.resolved(base.document))
+            collect.attempt(lambda: resolve(base.document, base.beside, base.shared))
     collect.raise_any()
     assert base is not None
     assert design is not None
@@ -176,7 +176,7 @@ def _always_wrong(
     for point in level.points:
         try:
             overrides = [_override(document, setting) for setting in design.at(point)]
-            scenario = base.resolved(base.changed(overrides))
+            scenario = resolve(base.changed(overrides), base.beside, base.shared)
         except InputError as error:
             told = {(problem.path, problem.message) for problem in error.problems}
             first = first or list(error.problems)

@@ -157,7 +157,7 @@ def sweep(
         kept.tidy()
         pipeline = Pipeline(study, kept, progress)
         pipeline.run(lambda: cluster or local_executor(context, wanted))
-        table = build_table(study, pipeline.keys, pipeline.reasons, kept)
+        table = build_table(study, pipeline.keys, pipeline.why, kept)
         path = save_table(table, folder)
     import pyarrow.compute as pc
 

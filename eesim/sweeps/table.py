@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ METADATA = b"eesim.sweep"
 """Key of the table's metadata: its axes, metrics and engine, as JSON."""
 
 
-def build_table(study: Study, keys: Sequence[bytes | None], reasons: Mapping[int, str], store: Store) -> pa.Table:
+def build_table(study: Study, keys: Sequence[bytes | None], why: Callable[[int], str], store: Store) -> pa.Table:
     """Put the table of a study together.
 
     Parameters
@@ -31,8 +31,8 @@ def build_table(study: Study, keys: Sequence[bytes | None], reasons: Mapping[int
         Its points.
     keys
         Key of each point; None for one that has none.
-    reasons
-        Why points have no row in the store.
+    why
+        Says why a point has no row in the store.
     store
         Where the rows are.
     """
@@ -51,7 +51,7 @@ def build_table(study: Study, keys: Sequence[bytes | None], reasons: Mapping[int
         columns[name] = found[name].combine_chunks() if name in found.column_names else pa.nulls(len(keys))
     if len(missing):
         columns["status"] = _patched(columns["status"], {int(i): "failed" for i in missing})
-        columns["reason"] = _patched(columns["reason"], {int(i): reasons[int(i)] for i in missing})
+        columns["reason"] = _patched(columns["reason"], {int(i): why(int(i)) for i in missing})
     for name in _metrics(study, found):
         for ending in ("", LOW, HIGH):
             columns[name + ending] = found[name + ending].combine_chunks()

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from eesim.errors import EesimError
-from eesim.evaluate import run
-from eesim.metrics.result import Result
+from eesim.evaluate import Measurement, Scratch, measure
 from eesim.sweeps.keys import engine_version
-from eesim.sweeps.points import Base, Changes
+from eesim.sweeps.points import Base, Changes, Plans, Sections
 
 
 class Task(NamedTuple):
@@ -50,10 +49,12 @@ class Row(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """Time that points took: on the clock, and of the processor."""
+    """Time that points took: on the clock, and of the processor; of that, in the engine, and drawing frames."""
 
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    engine_s: float = 0.0
+    drawing_s: float = 0.0
 
     def plus(self, other: Spent) -> Spent:
         """Return the sums."""
@@ -102,11 +103,14 @@ class Simulator:
     def __init__(self, context: Context) -> None:
         if engine_version() != context.engine:
             raise EesimError("a worker has another version of eesim or numpy than the process that sends the points")
-        self._base = context.base
+        self._sections = Sections(context.base)
+        self._plans = Plans()
+        self._scratch = Scratch()
         self._chunks = 0
 
     def _clocks(self) -> Spent:
-        return Spent(time.perf_counter(), time.process_time())
+        memory, drawn = self._scratch.memory, self._scratch.drawn
+        return Spent(time.perf_counter(), time.thread_time(), memory.engine_s, drawn.drawing_s)
 
     def run(self, chunk: Chunk) -> Outcome:
         """Return a row for each point, and the time that they took."""
@@ -120,20 +124,22 @@ class Simulator:
     def _warm_up(self, task: Task) -> None:
         """Load all that simulating needs, on a few frames, before anything is timed."""
         self._row(task._replace(changes=(*task.changes, ("run.frames", 2), ("run.replications", 1))))
+        self._scratch.memory.engine_s = 0.0
         # What is alive by now stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
 
     def _row(self, task: Task) -> Row:
         try:
-            return row_of(task.key, run(self._base.scenario(task.changes), keep_frames=False))
+            scenario = self._sections.scenario(task.changes)
+            return row_of(task.key, measure(scenario, self._plans.lower(scenario), self._scratch))
         except (EesimError, ArithmeticError, ValueError, MemoryError) as error:
             return failed(task.key, f"{type(error).__name__}: {error}")
 
 
-def row_of(key: bytes, found: Result) -> Row:
-    """Return the row of a result."""
-    settings = found.scenario.spec.run
+def row_of(key: bytes, found: Measurement) -> Row:
+    """Return the row of a measurement."""
+    run = found.scenario.spec.run
     return Row(
         key,
         "ok",
@@ -142,7 +148,7 @@ def row_of(key: bytes, found: Result) -> Row:
         "; ".join(found.notes),
         found.scenario.n_frames,
         len(found.replications),
-        settings.seed,
+        run.seed,
         sum(r.measured_frames for r in found.replications),
         max(r.warmup_frames for r in found.replications),
         tuple(found.estimates),

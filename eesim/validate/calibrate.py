@@ -6,22 +6,22 @@ and latencies of a sample of runs from every order. Whole orders are drawn, spli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from eesim.base import FloatArray, IntArray
+from eesim.base import FloatArray
 from eesim.errors import InputError, Problem
 from eesim.hardware.spec import Board
 from eesim.validate.fit import Linear, bootstrap, cross_validated, inseparable, linearise, solve
 from eesim.validate.parameters import Parameter, parameters, with_values
 from eesim.validate.parameters import Path as TermPath
 from eesim.validate.pool import PredictionPool
-from eesim.validate.power import fit_power
+from eesim.validate.power import PowerFit, fit_power
 from eesim.validate.runs import Quantity, Run, order_groups, read_runs
-from eesim.validate.scores import score
+from eesim.validate.suites import pools
 
 RUNS_PER_ORDER = 3
 """Pipeline runs of each order that are fitted to."""
@@ -92,6 +92,8 @@ class _State:
     pairs: list[tuple[str, str, float]] = field(default_factory=list)
     train: dict[str, float] = field(default_factory=dict)
     test: dict[str, float] = field(default_factory=dict)
+    periods: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """By run: fitted, and held out of the fit, ms."""
     left_out: dict[str, float] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
 
@@ -131,8 +133,10 @@ def calibrate(folder: Path, board: Board, *, seed: int = 1, workers: int = 1, sa
     if state.used.get("pipeline"):
         say("power in pipeline mode")
         sample = _sample(state, "pipeline")
-        fitted, powers = fit_power(folder, fitted, [runs[i] for i in sample], seed)
-        state.estimates += [Estimate(*item) for item in powers]
+        power = fit_power(folder, fitted, [runs[i] for i in sample], seed)
+        fitted = power.board
+        state.estimates += [Estimate(*item) for item in power.parameters]
+        _report_power(state, [sample[i] for i in power.rows], power)
     return Calibration(
         board=fitted,
         estimates=tuple(state.estimates),
@@ -216,11 +220,9 @@ def _report(
     graphs = np.array([state.runs[i].graph for i in sample])
     for k, quantity in enumerate(quantities):
         part = slice(k * len(sample), (k + 1) * len(sample))
-        for pool, members in _pools(graphs).items():
-            rows_of = np.flatnonzero(members) + part.start
-            name = f"{suite}.{pool}.{quantity}"
-            state.train[name] = score(fitted[rows_of], linear.measured[rows_of], linear.groups[rows_of]).mape_pct
-            state.test[name] = score(held_out[rows_of], linear.measured[rows_of], linear.groups[rows_of]).mape_pct
+        _score(state, f"{suite}.{{}}.{quantity}", graphs.tolist(), fitted[part], held_out[part], linear.measured[part])
+        if quantity == "period":
+            state.periods |= dict(zip(sample, zip(fitted[part], held_out[part], strict=True), strict=True))
     if suite == "switch":
         for graph in np.unique(graphs):
             tested = np.tile(graphs == graph, len(quantities))
@@ -231,10 +233,20 @@ def _report(
             state.left_out[f"{suite}.{graph}.{quantities[0]}"] = _mape(inside.predicted(without), inside.measured)
 
 
-def _pools(graphs: Iterable[str]) -> dict[str, IntArray]:
-    """Rows of each network, of the CNNs, and all."""
-    names = np.array(list(graphs))
-    found = {str(name): names == name for name in np.unique(names)}
-    found["cnn"] = names != "yolov3"
-    found["all"] = names == names
-    return {pool: rows for pool, rows in found.items() if rows.any()}
+def _report_power(state: _State, sample: Sequence[int], power: PowerFit) -> None:
+    """Errors of power, and of energy per frame: power times period, both without the run's order where held out."""
+    graphs = [state.runs[i].graph for i in sample]
+    measured = np.array([state.runs[i].measured["power"] for i in sample])
+    _score(state, "pipeline.{}.power", graphs, power.fitted, power.held_out, measured)
+    fitted, held_out = np.array([state.periods[i] for i in sample]).T
+    measured = measured * np.array([state.runs[i].measured["period"] for i in sample])
+    _score(state, "pipeline.{}.energy", graphs, power.fitted * fitted, power.held_out * held_out, measured)
+
+
+def _score(
+    state: _State, name: str, graphs: Sequence[str], fitted: FloatArray, held_out: FloatArray, measured: FloatArray
+) -> None:
+    for pool, names in pools(graphs).items():
+        members = np.isin(graphs, names)
+        state.train[name.format(pool)] = _mape(fitted[members], measured[members])
+        state.test[name.format(pool)] = _mape(held_out[members], measured[members])

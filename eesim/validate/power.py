@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import nnls
 
-from eesim.base import FloatArray
+from eesim.base import FloatArray, IntArray
 from eesim.hardware.spec import Board
 from eesim.plan.chain import Chain, Missing
 from eesim.plan.chain_pipeline import COPY, Pipeline
+from eesim.validate.fit import folds
 from eesim.validate.harness import loads
 from eesim.validate.parameters import Parameter, with_values
 from eesim.validate.parameters import Path as TermPath
@@ -31,8 +33,67 @@ ROUNDS = 2
 Fitted = tuple[Parameter, float, float, float]
 
 
-def fit_power(folder: Path, board: Board, runs: Sequence[Run], seed: int) -> tuple[Board, list[Fitted]]:
-    """Fit the powers of a board; return it, and each parameter with its 95 % interval by bootstrap over orders.
+class PowerFit(NamedTuple):
+    """What was fitted, and how well.
+
+    Attributes
+    ----------
+    board
+        With the fitted powers.
+    parameters
+        Each with its value and its 95 % interval by bootstrap over orders.
+    rows
+        Indices of the runs that have a power reading and could be simulated, (n,).
+    fitted, held_out
+        Power of those runs by the fit, and by fits without the run's order, mW, (n,).
+    """
+
+    board: Board
+    parameters: list[Fitted]
+    rows: IntArray
+    fitted: FloatArray
+    held_out: FloatArray
+
+
+class _Design(NamedTuple):
+    """Loads of each run, (n, 6), ``f V^2`` of its PEs, (n, 4), and its measured power, mW, (n,)."""
+
+    used: FloatArray
+    clocks: FloatArray
+    power: FloatArray
+
+    def rows(self, chosen: IntArray) -> _Design:
+        """Some of the runs."""
+        return _Design(*(column[chosen] for column in self))
+
+    def columns(self, fit: FloatArray | None) -> FloatArray:
+        """What power is linear in, (n, 8): a copy draws a share of its cluster's active power, which ``fit`` tells."""
+        clusters = self.clocks[:, :2]
+        active = clusters if fit is None else fit[1] + fit[2:4] * clusters
+        used = self.used
+        parts = [np.ones(len(used)), used[:, :3].sum(axis=1), used[:, :4] * self.clocks, used[:, 4:] * active]
+        return np.column_stack(parts)
+
+    def weighted(self, fit: FloatArray | None) -> FloatArray:
+        """Columns such that errors are relative."""
+        return self.columns(fit) / self.power[:, None]
+
+    def solved(self) -> tuple[FloatArray, FloatArray]:
+        """Powers by least squares, none below zero, (8,); and the weighted columns that gave them."""
+        fit = None
+        for _ in range(ROUNDS):
+            weighted = self.weighted(fit)
+            fit = nnls(weighted, np.ones(len(self.power)))[0]
+        assert fit is not None
+        return fit, weighted
+
+    def predicted(self, fit: FloatArray) -> FloatArray:
+        """Power of the runs, mW, (n,)."""
+        return np.asarray(self.columns(fit) @ fit, np.float64)
+
+
+def fit_power(folder: Path, board: Board, runs: Sequence[Run], seed: int) -> PowerFit:
+    """Fit the powers of a board.
 
     Parameters
     ----------
@@ -43,11 +104,11 @@ def fit_power(folder: Path, board: Board, runs: Sequence[Run], seed: int) -> tup
     runs
         In pipeline mode; those without a power reading are left out.
     seed
-        Of the bootstrap.
+        Of the bootstrap and the folds.
     """
     predictor = Predictor(folder, board)
-    rows, measured, kept = [], [], []
-    for run in runs:
+    found, kept = [], []
+    for i, run in enumerate(runs):
         if "power" not in run.measured:
             continue
         try:
@@ -55,33 +116,28 @@ def fit_power(folder: Path, board: Board, runs: Sequence[Run], seed: int) -> tup
             pipeline, plan, log = predictor.simulate_pipeline(chain)
         except Missing:
             continue
-        rows.append(_by_resource(chain, pipeline, loads(plan, pipeline, log)))
-        measured.append(run.measured["power"])
-        kept.append(run)
-    power, groups = np.array(measured), order_groups(kept)
-    used, clocks = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
-    copy_factor = clocks[:, :2].copy()
-    for _ in range(ROUNDS):
-        design = np.column_stack(
-            [np.ones(len(power)), used[:, :3].sum(axis=1), used[:, :4] * clocks, used[:, 4:] * copy_factor]
-        )
-        weighted = design / power[:, None]
-        fit, _ = nnls(weighted, np.ones(len(power)))
-        # A copy draws a share of the cluster's active power: that column follows from the fit.
-        copy_factor = fit[1] + fit[2:4] * clocks[:, :2]
-    samples = _bootstrap(weighted, groups, seed)
-    low, high = np.percentile(samples, [2.5, 97.5], axis=0)
-    names = ["base_power", "active_fixed", *(f"{pe}.per_GHz_V2" for pe in CLOCKED), "N.active"]
-    found = [
-        (Parameter(("power", name), "mW", fit[i]), float(fit[i]), float(low[i]), float(high[i]))
-        for i, name in enumerate(names)
-    ]
+        found.append(_by_resource(chain, pipeline, loads(plan, pipeline, log)))
+        kept.append(i)
+    power = np.array([runs[i].measured["power"] for i in kept])
+    design = _Design(np.array([used for used, _ in found]), np.array([clocks for _, clocks in found]), power)
+    groups = order_groups(runs[i] for i in kept)
+    fit, weighted = design.solved()
+    low, high = np.percentile(_bootstrap(weighted, groups, seed), [2.5, 97.5], axis=0)
     shares: dict[TermPath, float] = {("pipeline", "copy_power", pe): float(fit[6 + i]) for i, pe in enumerate(CLUSTERS)}
-    found += [
-        (Parameter(path, "", value), value, float(low[6 + i]), float(high[6 + i]))
-        for i, (path, value) in enumerate(shares.items())
-    ]
-    return with_values(_with_powers(board, fit), shares), found
+    names = ["base_power", "active_fixed", *(f"{pe}.per_GHz_V2" for pe in CLOCKED), "N.active"]
+    known = [Parameter(("power", name), "mW", float(fit[i])) for i, name in enumerate(names)]
+    known += [Parameter(path, "", value) for path, value in shares.items()]
+    held_out, fold = np.empty(len(power)), folds(groups, seed)
+    for k in np.unique(fold):
+        inside, outside = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
+        held_out[inside] = design.rows(inside).predicted(design.rows(outside).solved()[0])
+    return PowerFit(
+        board=with_values(_with_powers(board, fit), shares),
+        parameters=[(p, p.value, float(low[i]), float(high[i])) for i, p in enumerate(known)],
+        rows=np.array(kept, np.int64),
+        fitted=design.predicted(fit),
+        held_out=held_out,
+    )
 
 
 def _bootstrap(weighted: FloatArray, groups: np.ndarray, seed: int) -> FloatArray:

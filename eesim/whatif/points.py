@@ -7,20 +7,17 @@ replaces that function alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from eesim.document import Document
 from eesim.engine.simulate import EngineName
 from eesim.errors import EesimError, InputError
 from eesim.evaluate import Replications, judge_all
 from eesim.metrics.result import combine
 from eesim.overrides import Override
 from eesim.scenario.load import Scenario, changed
+from eesim.scenario.shared import Shared
 from eesim.whatif.inputs import simulation_key
 from eesim.wording import DataPath
-from eesim.yamldoc import load_document
 
 POINT_FRAMES = 50_000
 """Frames of one point over all replications, unless told otherwise: enough for hundreds of points in seconds."""
@@ -84,8 +81,8 @@ class Laboratory:
         self.frames = frames or min(scenario.n_frames, max(POINT_FRAMES // self.replications, 1))
         self.seed = spec.seed if seed is None else seed
         self.engine: EngineName = engine
-        self._read: Callable[[Path], Document] = lru_cache(maxsize=None)(load_document)
-        self.base = changed(scenario, [Override(("run", "frames"), self.frames)], self._read)
+        self._shared = Shared()
+        self.base = changed(scenario, [Override(("run", "frames"), self.frames)], self._shared)
         runs = Replications(self.base, engine=engine, seed=self.seed)
         runs.simulate(range(self.replications))
         # Every point leaves out the frames that the base does: all are measured on the same ones.
@@ -97,7 +94,7 @@ class Laboratory:
 
     def variant(self, point: Point) -> Scenario:
         """Return the base with a point's values; `InputError` if they make it invalid."""
-        return changed(self.base, [Override(path, value) for path, value in point.changes], self._read)
+        return changed(self.base, [Override(path, value) for path, value in point.changes], self._shared)
 
     def evaluate(self, point: Point) -> Outcome:
         """Simulate a point, unless one that is the same to the simulation has been."""
@@ -120,7 +117,7 @@ class Laboratory:
 def _outcome(runs: Replications, *, is_read: bool) -> Outcome:
     names = runs.done[0].values
     values = {name: tuple(done.values[name] for done in runs.done) for name in names}
-    verdicts = judge_all(runs.scenario, combine(runs.done, [], runs.scenario.spec.run.confidence))
+    verdicts = judge_all(runs.scenario, combine(runs.done, runs.scenario.spec.run.confidence))
     return Outcome(values, is_read=is_read, meets=all(verdict.met for verdict in verdicts))
 
 

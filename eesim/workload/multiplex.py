@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from eesim.base import IntArray
-from eesim.workload.stream import BLOCK_FRAMES, Frames, Stream
+from eesim.workload.stream import BLOCK_FRAMES, DrawnBefore, Frames, Stream
 
 FOREVER = int(np.iinfo(np.int64).max)
 
@@ -82,7 +82,13 @@ def joined(chunks: Sequence[Frames]) -> Frames:
 
 
 def multiplexed(
-    streams: Sequence[Stream], limits: Sequence[int], n_frames: int, *, seed: int, replication: int
+    streams: Sequence[Stream],
+    limits: Sequence[int],
+    n_frames: int,
+    *,
+    seed: int,
+    replication: int,
+    drawn: DrawnBefore | None = None,
 ) -> Iterator[Multiplexed]:
     """Draw the first ``n_frames`` frames of several streams together, in blocks.
 
@@ -97,11 +103,11 @@ def multiplexed(
         Frames after which each stream ends (the length of its traces).
     n_frames
         Frames of all streams together; fewer if all of them end.
-    seed, replication
+    seed, replication, drawn
         See `Stream.blocks`.
     """
     sources = [
-        _Source(stream.blocks(min(limit, n_frames), seed=seed, replication=replication))
+        _Source(stream.blocks(min(limit, n_frames), seed=seed, replication=replication, drawn=drawn))
         for stream, limit in zip(streams, limits, strict=True)
     ]
     left = n_frames

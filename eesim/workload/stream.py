@@ -6,9 +6,10 @@ changes what is drawn, so two scenarios that differ elsewhere see the same frame
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple
+from time import thread_time
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -18,7 +19,7 @@ from eesim.oneof import OneOf
 from eesim.spec import Spec
 from eesim.workload.arrivals import Arrivals, ArrivalSampler, mean_rate
 from eesim.workload.confidences import Decisions, ExitConfidences, RowSampler, Samples
-from eesim.workload.exits import Exits, ExitSampler
+from eesim.workload.exits import ExitCounts, Exits, ExitSampler, ExitShares, FixedExit
 from eesim.workload.similarity import Scenes, SceneSampler
 
 NOTHING: IntArray = np.zeros(0, np.int64)
@@ -120,6 +121,76 @@ class _Taken(NamedTuple):
     regimes: IntArray = NOTHING
 
 
+def _frames(
+    arrival_ns: IntArray,
+    sources: IntArray,
+    taken: _Taken,
+    noise_ppm: IntArray,
+    shown: tuple[IntArray, FloatArray],
+) -> Frames:
+    return Frames(
+        arrival_ns,
+        taken.exit,
+        taken.confident,
+        noise_ppm,
+        source=sources,
+        alternatives=taken.alternatives,
+        correct=taken.correct,
+        sample=taken.sample,
+        scene=shown[0],
+        doubt=shown[1],
+    )
+
+
+BYTES_PER_FRAME = 256
+"""Streams with more frames than the limit has room for at this rate are not kept."""
+
+T = TypeVar("T")
+
+
+class DrawnBefore:
+    """Parts of streams that were drawn, for those who draw the same again (common random numbers across points).
+
+    Parameters
+    ----------
+    limit_bytes
+        How much to keep; what was drawn first goes first. Long streams are drawn block by block and not kept.
+
+    Attributes
+    ----------
+    drawing_s
+        Processor time that drawing took, of what is kept.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._kept: dict[Hashable, tuple[list[Any], int, object]] = {}
+        self._size = 0
+        self.drawing_s = 0.0
+
+    def keeps(self, n_frames: int) -> bool:
+        """Whether a stream of so many frames is short enough to be kept."""
+        return n_frames <= self._limit // BYTES_PER_FRAME
+
+    def part(self, key: Hashable, draw: Callable[[], list[T]], alive: object = None) -> list[T]:
+        """Return the blocks of a part of a stream; ``alive`` is kept with them, because ids of it are in the key."""
+        if key in self._kept:
+            return self._kept[key][0]
+        begin_s = thread_time()
+        blocks = draw()
+        self.drawing_s += thread_time() - begin_s
+        size = sum(array.nbytes for block in blocks for array in _arrays(block))
+        self._kept[key] = blocks, size, alive
+        self._size += size
+        while self._size > self._limit and len(self._kept) > 1:
+            self._size -= self._kept.pop(next(iter(self._kept)))[1]
+        return blocks
+
+
+def _arrays(block: Any) -> tuple[IntArray, ...]:
+    return block if isinstance(block, tuple) else (block,)
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """A stream ready to be drawn.
@@ -144,8 +215,21 @@ class Stream:
     number: int = 0
     decisions: Decisions = UNDECIDED
 
-    def blocks(self, n_frames: int, *, seed: int, replication: int) -> Iterator[Frames]:
-        """Draw ``n_frames`` frames of one replication, in blocks of at most `BLOCK_FRAMES`."""
+    def blocks(
+        self, n_frames: int, *, seed: int, replication: int, drawn: DrawnBefore | None = None
+    ) -> Iterator[Frames]:
+        """Draw ``n_frames`` frames of one replication, in blocks of at most `BLOCK_FRAMES`.
+
+        Parameters
+        ----------
+        n_frames, seed, replication
+            What to draw.
+        drawn
+            What streams drew before: parts that are the same are taken from there. Blocks are then not to be changed.
+        """
+        if drawn is not None and drawn.keeps(n_frames):
+            yield from self._kept(n_frames, seed, replication, drawn)
+            return
         arrivals = ArrivalSampler(self.spec.arrivals, self._rng(seed, replication, "arrivals"), self.traces.arrival_ns)
         draw_exits = self._exits(self._rng(seed, replication, "exits"))
         noise_rng = self._rng(seed, replication, "noise")
@@ -153,19 +237,49 @@ class Stream:
         for begin in range(0, n_frames, BLOCK_FRAMES):
             arrival_ns = arrivals.draw(min(BLOCK_FRAMES, n_frames - begin))
             taken = draw_exits(begin, arrival_ns)
-            scene, doubt = draw_scenes(arrival_ns, taken.regimes)
-            yield Frames(
-                arrival_ns,
-                taken.exit,
-                taken.confident,
-                self._noise(noise_rng, len(arrival_ns)),
-                source=arrivals.sources,
-                alternatives=taken.alternatives,
-                correct=taken.correct,
-                sample=taken.sample,
-                scene=scene,
-                doubt=doubt,
+            shown = draw_scenes(arrival_ns, taken.regimes)
+            yield _frames(arrival_ns, arrivals.sources, taken, self._noise(noise_rng, len(arrival_ns)), shown)
+
+    def _kept(self, n_frames: int, seed: int, replication: int, drawn: DrawnBefore) -> Iterator[Frames]:
+        """Draw the same blocks part by part: what was drawn before is there."""
+        which = n_frames, seed, replication, self.number
+        sizes = [min(BLOCK_FRAMES, n_frames - begin) for begin in range(0, n_frames, BLOCK_FRAMES)]
+        # Traces go by their identity, and are kept with what was drawn from them.
+        files = id(self.traces.arrival_ns), id(self.traces.exit)
+        of_arrivals = repr(self.spec.arrivals), files[0], *which
+
+        def draw_arrivals() -> list[tuple[IntArray, IntArray]]:
+            rng = self._rng(seed, replication, "arrivals")
+            sampler = ArrivalSampler(self.spec.arrivals, rng, self.traces.arrival_ns)
+            return [(sampler.draw(size), sampler.sources) for size in sizes]
+
+        arrivals = drawn.part(("arrivals", *of_arrivals), draw_arrivals, self.traces)
+
+        def draw_exits() -> list[_Taken]:
+            draw = self._exits(self._rng(seed, replication, "exits"))
+            return [draw(block * BLOCK_FRAMES, arrival_ns) for block, (arrival_ns, _) in enumerate(arrivals)]
+
+        exits = self.spec.exits
+        if isinstance(exits, ExitConfidences):
+            # What is drawn are rows of a table, in which the mapping's thresholds decide.
+            taken = draw_exits()
+        else:
+            depends = () if isinstance(exits, ExitCounts | ExitShares | FixedExit) else of_arrivals
+            # How often answers are right has no part in what is drawn.
+            model = repr({key: value for key, value in exits if key != "accuracy"})
+            taken = drawn.part(
+                ("exits", type(exits).__name__, model, files[1], *depends, *which), draw_exits, self.traces
             )
+
+        def draw_noise() -> list[IntArray]:
+            rng = self._rng(seed, replication, "noise")
+            return [self._noise(rng, size) for size in sizes]
+
+        noise = drawn.part(("noise", repr(self.spec.noise), tuple(self.segments), *which), draw_noise)
+        # Scenes take little to draw, and depend on arrivals or on regimes: they are not kept.
+        draw_scenes = self._scenes(self._rng(seed, replication, "scenes"))
+        for (arrival_ns, sources), exit_, noise_ppm in zip(arrivals, taken, noise, strict=True):
+            yield _frames(arrival_ns, sources, exit_, noise_ppm, draw_scenes(arrival_ns, exit_.regimes))
 
     def _exits(self, rng: np.random.Generator) -> Callable[[int, IntArray], _Taken]:
         """Return what draws the exits of the frames from a place on, which arrive at given instants."""

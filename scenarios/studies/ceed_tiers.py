@@ -16,7 +16,10 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 import eesim
+from eesim.metrics.queueing import during_lognormal, exact_loss_ratio, loss_ratio
 from eesim.metrics.statistics import Estimate
 from eesim.report.style import SETTINGS, colour, light_grid
 
@@ -123,6 +126,42 @@ def table(cells: list[Cell]) -> list[str]:
     return rows + [row([cell for cell in cells if (cell.rate_fps, cell.placement) == place]) for place in places]
 
 
+def closed_forms(rate_fps: int, thresholds: str) -> tuple[float, float, float]:
+    """Loss of the worker alone (WWWW) as an M/G/1/K queue: exactly, by two moments, and the load that is offered.
+
+    A frame's service is what the stages and exits up to its own take, one after the other. Given the exit it is taken
+    to be lognormal with mean and variance of that sum.
+    """
+    scenario = eesim.load(SCENARIO, {"mapping.segments": ["worker"] * 7})
+    times = [row["worker"] / 1e9 for row in scenario.profile.times.values()]
+    counts = np.array(THRESHOLDS[thresholds][0])
+    shares = counts / counts.sum()
+    # Behind stage k and its exit; the last stage ends in its exit.
+    ends = [2, 4, 6, 7]
+    means = np.array([sum(times[:end]) for end in ends])
+    cv = scenario.document.get(("stream", "noise", "cv"))
+    variances = np.array([sum((cv * time) ** 2 for time in times[:end]) for end in ends])
+    mean = float(shares @ means)
+    scv = float(shares @ (variances + means**2)) / mean**2 - 1
+    capacity = scenario.document.get(("policy", "stage_queue", "pes", "worker", "capacity")) + 1
+    by_exit = [during_lognormal(rate_fps * m, np.sqrt(v) / m, capacity) for m, v in zip(means, variances, strict=True)]
+    load = rate_fps * mean
+    return exact_loss_ratio(load, capacity, shares @ np.array(by_exit)), loss_ratio(load, capacity, scv), load
+
+
+def closed_table(cells: list[Cell]) -> list[str]:
+    """The worker alone: simulated, exact, and by the formula of two moments."""
+    rows = ["| frames/s | thresholds | load | lost, % | exact, % | formula, % |", "|---|---|---|---|---|---|"]
+    for cell in cells:
+        if cell.placement == "WWWW" and cell.thresholds in THRESHOLDS:
+            exact, formula, load = closed_forms(cell.rate_fps, cell.thresholds)
+            told = (
+                f"{percent(cell.loss)} | {100 * exact:.2f} | {100 * formula:.2f} ({100 * (formula / exact - 1):+.1f} %)"
+            )
+            rows.append(f"| {cell.rate_fps} | {cell.thresholds} | {load:.2f} | {told} |")
+    return rows
+
+
 def figure(cells: list[Cell], path: Path) -> None:
     """Draw accuracy over loss, a panel for each rate, a line for each placement."""
     import matplotlib as mpl
@@ -166,7 +205,10 @@ def main() -> int:
     cells = study()
     if options.figure:
         figure(cells, options.figure)
-    print(json.dumps([plain(cell) for cell in cells], indent=1) if options.json else "\n".join(table(cells)))
+    if options.json:
+        print(json.dumps([plain(cell) for cell in cells], indent=1))
+    else:
+        print("\n".join([*table(cells), "", "The worker alone, as one M/G/1/K queue:", "", *closed_table(cells)]))
     return 0
 
 

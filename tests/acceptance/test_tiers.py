@@ -33,10 +33,34 @@ def test_one_placement_loses_what_the_page_says() -> None:
     assert told["4", "WWEE"] == [STUDY["words"](cell) for cell in cells]
 
 
+def test_the_worker_alone_is_one_queue() -> None:
+    """An early-exit network on one tier loses what M/G/1/K loses; every row of the page is within its interval."""
+    cell = STUDY["run"](4, "WWWW", "2, 2.5, 3")
+    table = PAGE.split("<!-- study: ceed worker -->")[1].strip().split("\n\n")[0].splitlines()
+    shown = STUDY["closed_table"]([cell])
+    assert shown[-1] in table
+    for _, _, _, lost, exact, _ in rows("<!-- study: ceed worker -->"):
+        value, half = map(float, lost.split(" ± "))
+        assert abs(value - float(exact)) <= half + 0.005
+
+
 @pytest.mark.slow
 def test_all_placements_lose_what_the_page_says() -> None:
-    told = PAGE.split("<!-- study: ceed tiers -->")[1].strip().split("\n\n")[0].splitlines()
-    assert told == STUDY["table"](STUDY["study"]())
+    cells = STUDY["study"]()
+    for mark, table in (("tiers", STUDY["table"](cells)), ("worker", STUDY["closed_table"](cells))):
+        told = PAGE.split(f"<!-- study: ceed {mark} -->")[1].strip().split("\n\n")[0].splitlines()
+        assert told == table
+
+
+@pytest.mark.slow
+def test_of_all_placements_few_lose_little() -> None:
+    found = eesim.explore(eesim.load(SCENARIO), confirm=False)
+    assert found.certificate.proven_optimal
+    assert (found.space.size, found.rejected["drop_rate"]) == (108, 96)
+    assert list(found.describe()["mapping"].values()) == ["worker"] * 4 + ["cloud"] * 3
+    for s2, s3 in (("edge", "edge"), ("worker", "worker")):
+        changes = {"mapping.segments": ["worker", "worker", s2, s2, s3, s3, "edge"], "requirements": {}}
+        assert (eesim.run(eesim.load(SCENARIO, changes)).value("drop_rate") or 0) > 0.03
 
 
 def test_what_the_page_concludes() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,47 @@ def test_engines_agree_to_the_bit_where_there_are_sections(world: dict[str, Docu
 @given(keeping_worlds(), seeds())
 def test_engines_agree_to_the_bit_on_many_worlds_with_sections(world: dict[str, Document], seed: int) -> None:
     assert_same_with_sections(world, seed, 8)
+
+
+# -- totals at marks ----------------------------------------------------------------------------------------
+
+
+def drawn(scenario: Scenario, lowered: Lowered) -> Draws:
+    """All frames of a short scenario, in one block."""
+    frames = next(iter(scenario.blocks(scenario.n_frames, seed=scenario.spec.run.seed, replication=0)))
+    return lowered.draws(frames)
+
+
+def marked(scenario: Scenario, engine_name: EngineName, marks: list[int]) -> list[list[Any]]:
+    """Totals at marks; nothing if the run gets stuck."""
+    lowered = lower(scenario)
+    engine = make_engine(engine_name, lowered.plan)
+    try:
+        found = engine.feed(drawn(scenario, lowered), final=True, marks=np.array(marks, np.int64))
+    except SimulationDeadlock:
+        return []
+    return [[counters.now_ns, *(array.tolist() for array in counters[1:])] for counters in found]
+
+
+def in_parts(scenario: Scenario, marks: list[int]) -> list[list[Any]]:
+    """Totals of the compiled engine between feeds that end at the marks."""
+    lowered = lower(scenario)
+    engine = make_engine("compiled", lowered.plan)
+    all_draws = drawn(scenario, lowered)
+    told: list[list[Any]] = []
+    try:
+        for begin, end in pairwise([0, *marks, scenario.n_frames]):
+            engine.feed(Draws(*(array[begin:end] for array in all_draws)), final=end == scenario.n_frames)
+            told.append([engine.counters().now_ns, *(array.tolist() for array in engine.counters()[1:])])
+    except SimulationDeadlock:
+        return []
+    return told[:-1]
+
+
+@settings(max_examples=100, **COMMON)
+@given(worlds())
+def test_totals_at_marks_are_those_between_two_feeds(world: dict[str, Document]) -> None:
+    scenario = load_world(world)
+    marks = [m for m in (1, 2, 5, 9) if m < scenario.n_frames]
+    compiled = marked(scenario, "compiled", marks)
+    assert compiled == marked(scenario, "reference", marks) == in_parts(scenario, marks)

@@ -92,7 +92,7 @@ def test_requirements_that_are_missed_are_told_and_the_comparison_is_good(capsys
     ("arguments", "message"),
     [
         ([], "needs a second scenario, or --against"),
-        (["--against", "foo"], "--set: foo: must be path=value"),
+        (["--against", "foo"], "--against: foo: must be path=value"),
         (["--against", "policy.frames_in_fligt=3"], "did you mean frames_in_flight?"),
         (["--against", "physics.transfers=false", "--metric", "p98"], "p98: is not a metric"),
         (["--against", "physics.transfers=false", "--precision", "1 mJ"], "latency_ms.mean is in ms"),

@@ -112,7 +112,7 @@ def test_a_khadas_log_is_status_2_and_nothing_is_written(tmp_path: Path, capsys:
         (("coup-log", "LOG", "--allow-board", "jetson"), "invalid choice: 'jetson'"),
         (("coup-log", "LOG", "--pe", "edge=4"), "--pe: means nothing to coup-log: it is for `ceed`"),
         (("ceed", "LOG", "--times", "gate"), "invalid choice: 'gate' (choose from"),
-        (("ceed", "LOG"), "time_Tiny_LLL.txt:"),
+        (("ceed", "LOG"), "time_Tiny_LLL.txt: is no JSON object"),
         (("ceed", "FOLDER/empty"), "holds no profile (profile_summary.json, system_profile.json)"),
         (("coup-power", "LOG"), "its run log is not beside it"),
     ],

@@ -145,6 +145,16 @@ def test_all_problems_are_listed_at_once(capsys: pytest.CaptureFixture[str]) -> 
         assert sum(f": {path}: " in line for line in lines) == 1, path
 
 
+def test_a_trace_may_lie_in_any_folder_that_the_results_make(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    few = ["--set", "run.frames=50", "--set", "requirements={}", "--no-plots"]
+    done = here(capsys, "run", CAMERA, *few, "-o", "results/camera", "--trace", "results/trace.json.gz")
+    assert done.status == 0, done.err
+    assert (tmp_path / "results" / "trace.json.gz").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -115,7 +115,7 @@ def server(tmp_path: Path, load: float, noise: Any, rules: dict[str, Any]) -> An
         "contention": {"origin": ORIGIN},
         "transfers": {"charge": "delay", "charge_origin": ORIGIN},
     }
-    network = {"eesim": 1, "name": "job", "origin": ORIGIN, "input": "0 B"}
+    network = {"eesim": 1, "name": "job", "origin": ORIGIN, "input": "1 kB"}
     profile = {"eesim": 1, "network": "job", "origin": ORIGIN, "times": {"all": {"S": "1 ms"}}}
     scenario = {
         "eesim": 1,
@@ -147,6 +147,20 @@ def in_front(places: int) -> dict[str, Any]:
 
 def at_the_pe(places: int) -> dict[str, Any]:
     return {"stage_queue": {"capacity": places, "full": "drop_newest"}}
+
+
+def in_bytes(places: int) -> dict[str, Any]:
+    """Memory for the inputs of 1,000 bytes that wait, and the one that is served."""
+    return {"stage_queue": {"full": "drop_newest", "pes": {"S": {"bytes": f"{places + 1} kB"}}}}
+
+
+def test_a_queue_in_bytes_is_one_in_jobs_if_all_are_alike(tmp_path: Path) -> None:
+    both = [(tmp_path / name, rules) for name, rules in (("jobs", at_the_pe), ("bytes", in_bytes))]
+    for folder, _ in both:
+        folder.mkdir()
+    jobs, sizes = (server(folder, 0.9, {"kind": "exponential"}, rules(3)) for folder, rules in both)
+    assert jobs == sizes
+    assert jobs.value > 0.1
 
 
 @pytest.mark.parametrize("rules", [in_front, at_the_pe])

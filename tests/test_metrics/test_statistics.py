@@ -153,14 +153,14 @@ def replication(**values: float) -> Replication:
 
 def test_replications_are_averaged_and_maxima_are_not() -> None:
     found = combine(
-        [replication(**{"a": 1.0, "latency_ms.max": 5.0}), replication(**{"a": 3.0, "latency_ms.max": 7.0})], [], 0.95
+        [replication(**{"a": 1.0, "latency_ms.max": 5.0}), replication(**{"a": 3.0, "latency_ms.max": 7.0})], 0.95
     )
     assert found["a"] == t_interval([1.0, 3.0], 0.95)
     assert found["latency_ms.max"] == Estimate(7.0, 5.0, 7.0)
 
 
 def test_a_single_replication_keeps_its_value_and_gets_the_interval_of_its_batches() -> None:
-    found = combine([replication(a=5.0, b=1.0, c=nan)], [{"a": 1.0}, {"a": 3.0}, {"a": nan}], 0.95)
+    found = combine([replication(a=5.0, b=1.0, c=nan)], 0.95, {"a": np.array([1.0, 3.0, nan])})
     half = tan(pi * (0.975 - 0.5))
     assert found["a"] == pytest.approx((5, 5 - half, 5 + half))
     # b has no batches, c no value.

@@ -72,10 +72,20 @@ def test_layers_that_are_no_segments_have_numbers(tmp_path: Path, capsys: pytest
     assert "the log has 3 layers, ee_resnet18 7 segments" in capsys.readouterr().err
 
 
+def test_without_a_log_the_simulated_run_is_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both, alone = trace(tmp_path, Log(order="BGLGLGL", settings=SETTINGS[:1])), tmp_path / "alone.json"
+    assert main(["show", "trace", str(CAMERA), "-o", str(alone)]) == 0
+    assert f"wrote {alone}: 10 frames" in capsys.readouterr().err
+    events = json.loads(alone.read_text())["traceEvents"]
+    assert {event["pid"] for event in events} < {event["pid"] for event in both["traceEvents"]}
+    assert [event["name"] for event in events if event.get("ph") == "X"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("trace", "CAMERA"), "--measured: is missing"),
+        (("trace", "CAMERA"), "-o: is missing"),
+        (("trace", "CAMERA", "-o", "OUT", "--run", "1"), "--run: is a run of a log"),
         (("trace", "CAMERA", "--measured", "LOG", "-o", "nowhere/x.json"), "its directory does not exist"),
         (
             ("trace", "CAMERA", "--measured", "LOG", "-o", "OUT", "--run", "7"),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import eesim
+from eesim.sweeps import pipeline, store, table
 from tests.test_cli.commands import environment
 from tests.test_sweeps.studies import stored, study_data
 
@@ -91,8 +94,43 @@ def check(tmp_path: Path, kills: int, workers: int, frames: int, least: int) -> 
     assert stored(tmp_path / "killed" / "store") == stored(tmp_path / "whole" / "store")
 
 
-def test_a_sweep_that_is_killed(tmp_path: Path) -> None:
-    check(tmp_path, kills=2, workers=1, frames=20_000, least=2)
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing is written after it."""
+
+
+@pytest.mark.parametrize("at", range(1, 20, 3))
+def test_a_sweep_that_is_killed_at_any_write(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each row is written at once, and parts become one as soon as there are three.
+    for name in ("FLUSH_S", "FLUSH_WORK_S", "CHUNK_S"):
+        monkeypatch.setattr(pipeline, name, 0.0)
+    monkeypatch.setattr(store, "MANY_SMALL", 3)
+    calls = [0]
+
+    def dying(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            calls[0] += 1
+            if calls[0] >= at:
+                raise Killed
+            return real(*arguments)
+
+        return call
+
+    def told(state: pipeline.Progress) -> None:
+        assert state.done <= len(stored(tmp_path / "killed" / "store"))
+
+    with monkeypatch.context() as patched:
+        for module in (store, table):
+            patched.setattr(module, "write_table", dying(module.write_table))
+        patched.setattr(os, "replace", dying(os.replace))
+        with pytest.raises(Killed):
+            eesim.sweep(study_data(), tmp_path / "killed", workers=1, progress=told)
+    left = stored(tmp_path / "killed" / "store")
+    assert len(left) == len(set(left))
+    resumed = eesim.sweep(study_data(), tmp_path / "killed", workers=1, resume=True)
+    assert resumed.cached == len(left)
+    whole = eesim.sweep(study_data(), tmp_path / "whole", workers=1)
+    assert resumed.table_path.read_bytes() == whole.table_path.read_bytes()
+    assert stored(resumed.store) == stored(whole.store)
 
 
 @pytest.mark.slow

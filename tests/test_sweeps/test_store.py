@@ -192,30 +192,41 @@ def test_a_compaction_that_is_killed_at_any_step_loses_and_doubles_nothing(
     assert len(content(again)) == len(before) + 1
 
 
-@pytest.mark.slow
-def test_compactions_that_are_killed_at_random(tmp_path: Path) -> None:
-    filled(tmp_path, 150, 20)
-    before = stored(tmp_path)
-    code = f"""
+COMPACT = """
+import sys
 from pathlib import Path
 from eesim.sweeps import store as module
-store = module.Store(Path({str(tmp_path)!r}))
+store = module.Store(Path(sys.argv[1]))
 print("ready", flush=True)
 store.tidy()
 module.PART_ROWS = 100
 while len(store.parts()) > 1:
     store.compact()
     module.PART_ROWS *= 3
+print("over", flush=True)
 """
+
+
+@pytest.mark.slow
+def test_compactions_that_are_killed_at_random(tmp_path: Path) -> None:
     rng = random.Random(1)
-    for _ in range(10):
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment())
-        with process:
+    command = [sys.executable, "-c", COMPACT, str(tmp_path)]
+    kills = rows = 0
+    while kills < 10:
+        # There is always something to do: what the last one left, and as much again.
+        for _ in range(60):
+            Store(tmp_path).add([row(rows + i) for i in range(20)])
+            rows += 20
+        expected = sorted(key(i) for i in range(rows))
+        assert stored(tmp_path) == expected
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
             assert process.stdout is not None
-            process.stdout.readline()
-            time.sleep(rng.uniform(0, 0.3))
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(rng.uniform(0, 0.15))
             process.kill()
-        assert stored(tmp_path) == before
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment(), stdout=subprocess.DEVNULL)
-    assert stored(tmp_path) == before
+            kills += "over\n" not in process.stdout.read()
+        assert stored(tmp_path) == expected
+        assert rows < 50_000, "compactions are over before they can be killed"
+    subprocess.run(command, check=True, env=environment(), stdout=subprocess.DEVNULL)
+    assert stored(tmp_path) == expected
     assert len(Store(tmp_path).parts()) == 1

@@ -104,7 +104,7 @@ def test_unknown_metrics_are_told() -> None:
     assert problems(metrics=["utilisation.G", "exit_share.exit1"]) == []
 
 
-@pytest.mark.parametrize("name", ["two_cameras", "ee_resnet18_camera", "adaptive_exits"])
+@pytest.mark.parametrize("name", ["two_cameras", "ee_resnet18_camera", "adaptive_exits", "finite_queues"])
 def test_every_metric_of_a_run_can_be_a_column_and_nothing_else(name: str) -> None:
     scenario = eesim.load(CAMERA.with_name(f"{name}.yaml"), {"run.frames": 200, "run.replications": 2})
     names = set(eesim.run(scenario).estimates)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 from pathlib import Path
 from typing import Any
@@ -337,3 +338,20 @@ def test_a_study_can_be_a_dictionary_or_a_path(tmp_path: Path) -> None:
     found = eesim.sweep(study_data(), tmp_path, workers=1)
     assert pq.read_table(found.table_path).num_rows == found.table().num_rows == 6
     assert found.to_dict()["points"] == 6
+
+
+def test_equal_points_share_their_fate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "local_executor", lambda context, workers: Deadly(context, {1}))  # noqa: ARG005
+    found = swept(tmp_path, {"kind": "union", "of": [GRID, GRID]})
+    assert [r["point"] for r in rows(tmp_path) if r["status"] == "failed"] == [1, 7]
+    assert (found.done, found.failed, found.crashed) == (10, 2, 1)
+
+
+def test_what_workers_get_holds_nothing_that_is_known_by_identity() -> None:
+    base = study().base
+    keys = Keys()
+    expected = keys.key(base.scenario((("mapping.segments", "GGGGGGG"),)))
+    sent = pickle.loads(pickle.dumps(base))
+    assert sent.shared.documents.keys() == base.shared.documents.keys()
+    assert sent.shared._profiles == {}
+    assert Keys().key(sent.scenario((("mapping.segments", "GGGGGGG"),))) == expected

@@ -204,7 +204,12 @@ def test_known_powers_are_recovered(tmp_path: Path) -> None:
     assert truth.runtimes.pipeline is not None
     blank = truth.runtimes.pipeline.model_copy(update={"base_power": 1})
     start = truth.model_copy(update={"runtimes": truth.runtimes.model_copy(update={"pipeline": blank})})
-    fitted, found = fit_power(tmp_path, start, runs, seed=1)
+    power = fit_power(tmp_path, start, runs, seed=1)
+    fitted, found = power.board, power.parameters
+    measured = [runs[i].measured["power"] for i in power.rows]
+    assert power.fitted == pytest.approx(measured, rel=0.02)
+    assert power.held_out == pytest.approx(measured, rel=0.05)
+    assert not np.allclose(power.fitted, power.held_out, rtol=1e-9)
     assert fitted.runtimes.pipeline is not None
     values = {parameter.name: value for parameter, value, *_ in found}
     assert values["power.base_power"] == pytest.approx(3000, rel=0.01)

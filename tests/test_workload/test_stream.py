@@ -157,6 +157,8 @@ def test_each_segment_may_have_its_own_variation() -> None:
 def test_one_variation_for_all_is_the_same_as_each_one_s() -> None:
     same = PLAIN | {"noise": {"kind": "lognormal", "cv": {"a": 0.5, "b": 0.5, "c": 0.5}}}
     assert (whole(same, 500).noise_ppm == whole(PLAIN, 500).noise_ppm).all()
+    one = PLAIN | {"noise": {"kind": "lognormal", "cv": {"c": 0.5}}}
+    assert (whole(one, 500).noise_ppm[:, 2] == whole(PLAIN, 500).noise_ppm[:, 2]).all(), "one that stays draws, too"
 
 
 def test_no_noise_is_an_empty_table() -> None:

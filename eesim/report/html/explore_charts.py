@@ -107,7 +107,7 @@ def convergence_chart(found: Evaluated, name: str, bound: float | None) -> Chart
     """
     sign, (values, good) = sign_of(name) or 1, found
     best = np.minimum.accumulate(np.where(good, sign * values[name], np.inf))
-    at = np.flatnonzero((np.diff(best, prepend=np.inf) < 0) | ((np.arange(len(best)) == 0) & np.isfinite(best)))
+    at = np.flatnonzero(best < np.append(np.inf, best[:-1]))
     at = at[:: -(-len(at) // STEPS)]
     steps = [(float(i + 1), float(sign * best[i])) for i in at]
     # From the first feasible design to the end of the search.

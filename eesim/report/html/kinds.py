@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eesim.report.html import candidates, compare, explore, run, sensitivity, sweep, validate
+from eesim.report.html import candidates, compare, explore, run, sensitivity, sweep, thresholds, validate
 from eesim.report.html.kind import Kind
 
 KINDS: tuple[Kind, ...] = (
@@ -12,6 +12,7 @@ KINDS: tuple[Kind, ...] = (
     candidates.KIND,
     explore.KIND,
     sweep.KIND,
+    thresholds.KIND,
     validate.KIND,
 )
 """In the order in which a page shows them, where a folder holds several."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -85,11 +86,13 @@ def load_json(path: Path) -> Document:
     """
     try:
         with path.open("rb") as file:
-            head = file.read(2)
+            head = file.read(4096)
     except OSError as error:
         raise refuse(path, f"cannot be read: {error.strerror or error}") from None
     if is_pickle(path, head):
         raise refuse(path, "is a pickle, and loading a pickle runs whatever code is in it: it is not read")
+    if not head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{"):
+        raise refuse(path, "is no JSON object")
     return load_document(path)
 
 
