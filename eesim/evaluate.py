@@ -20,7 +20,7 @@ from eesim.metrics.replication import Metrics, Replication, replication_metrics
 from eesim.metrics.requirements import Verdict, judge
 from eesim.metrics.result import Result, combine
 from eesim.metrics.statistics import MIN_FOR_WARMUP, Estimate
-from eesim.metrics.tally import Cells
+from eesim.metrics.tally import cells_of
 from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import Draws, Plan
 from eesim.provenance import provenance
@@ -290,15 +290,14 @@ def _observe(job: _Job, replication: int, warmup: str | int) -> Observation:
     stop_at = min(int(warmup), n - 1) if isinstance(warmup, int) else 0
     step = max(n // SNAPSHOTS, 1)
     by_sample = any(isinstance(member.spec.stream.exits, ExitConfidences) for member in scenario.streams)
-    key = AnswerKey(job.lowered.labels.exit_number) if by_sample else None
+    again = bool(job.lowered.plan.reuse_patience.any())
+    key = AnswerKey(job.lowered.labels.exit_number, again=again) if by_sample else None
     observer = Observer(
         n,
-        Cells(
-            tuple(job.lowered.plan.exit_stream.tolist()),
-            job.lowered.plan.n_levels + 1,
+        cells_of(
+            job.lowered.plan,
             tuple(member.spec.requirements.deadline for member in scenario.streams),
-            bool(scenario.members),
-            job.lowered.plan.n_resources + 1,
+            by_stream=bool(scenario.members),
         ),
         warmup=stop_at if isinstance(warmup, int) else warmup,
         keep=job.keep,
@@ -351,7 +350,9 @@ def _measurement(
     estimates = combine(measured, scenario.spec.run.confidence, metrics[0].batches)
     shares = np.array([estimates[f"exit_share.{name}"].value or 0.0 for name in lowered.labels.exits])
     paths = job.scratch.paths(lowered.plan) if job.scratch else None
-    limits, verdicts = bounds(lowered.plan, shares, paths=paths), judge_all(scenario, estimates)
+    reused = (estimates["reuse_share"].value or 0.0) if "reuse_share" in estimates else 0.0
+    limits = bounds(lowered.plan, shares, paths=paths, reused=reused)
+    verdicts = judge_all(scenario, estimates)
     found = Measurement(scenario, lowered, tuple(measured), estimates, limits, verdicts, scenario.notes)
     return replace(found, notes=(*scenario.notes, *_notes(found, own or measured)))
 

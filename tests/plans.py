@@ -46,6 +46,7 @@ class Step:
     enter: int = -1
     leave: int = -1
     size: int = 0
+    detects: bool = False
 
 
 def ints(values: Any) -> IntArray:
@@ -78,6 +79,11 @@ RULES = {
     "level_up": [[]],
     "level_down": [[]],
     "level_at_exit": 0,
+    "reuse_patience": 0,
+    "reuse_most": UNBOUNDED,
+    "bucket_most": 0,
+    "bucket_per_frame": 0,
+    "bucket_per_ns": 0,
 }
 """Nothing is limited, and what waits is cancelled after the answer."""
 
@@ -103,6 +109,7 @@ def graph(steps: Sequence[Step]) -> dict[str, Any]:
         "node_work_ns": [row * n_states if len(row) == 1 else row for row in work],
         "node_kernels": [step.kernels for step in steps],
         "node_bytes": [step.size for step in steps],
+        "node_detects": [step.detects for step in steps],
         "node_enter": [step.enter for step in steps],
         "node_leave": [step.leave for step in steps],
         "succ_ptr": np.cumsum([0, *map(len, successors)]),
@@ -131,6 +138,7 @@ def build(steps: Sequence[Step], *, servers: Sequence[int] = (), **rules: Any) -
     """A plan of ``steps`` on resources with so many ``servers`` each; one each, unless given."""
     counts = list(servers) or [1] * (max(step.resource for step in steps) + 1)
     fields = graph(steps) | platform(counts) | RULES | rules
+    fields.setdefault("exit_cost", [0] * len(fields["exit_need"]))
     if "level_last" not in fields:
         fields["level_last"] = [[len(fields["exit_need"]) - 1] * (len(fields["level_up"][0]) + 1)]
     for name in ("stage_capacity", "stage_bytes"):

@@ -9,10 +9,10 @@ import numpy as np
 from eesim.engine import layout as c
 from eesim.engine.protocol import Memory
 from eesim.plan.check import check_sections, limits_stages
-from eesim.plan.plan import NEVER, PURE_DELAY, UNBOUNDED, IntArray, Plan, WhenFull
+from eesim.plan.plan import NEVER, PURE_DELAY, UNBOUNDED, Draws, IntArray, Plan, WhenFull
 
-LOG_ROWS_PER_NODE = 8
-"""No task makes more log rows: ready, start, finish, exit, level, answer, block, unblock."""
+LOG_ROWS_PER_NODE = 9
+"""No task makes more log rows: ready, start, finish, exit, level or reuse, force, answer, block, unblock."""
 LOG_ROWS_PER_FRAME = 5
 """Arrive, admit, level, drop, leave."""
 MIN_SLOTS = 16
@@ -54,7 +54,7 @@ class Arena:
         self.slots: list[list[IntArray]] = [[] for _ in range(plan.n_streams)]
         # Streams that go first lie first: the kernels scan them in this order.
         self._order = np.argsort(plan.stream_priority, kind="stable")
-        self._capacity: dict[str | int, int] = {"records": 0, "log": 0, c.NOISE: 0, c.CONFIDENT: 0}
+        self._capacity: dict[str | int, int] = {"records": 0, "log": 0, c.NOISE: 0, c.CONFIDENT: 0, c.SCENE: 0}
         self._pending = [0] * plan.n_streams
         begun = None if memory is None else memory.begun.get((id(plan), log))
         if begun is not None:
@@ -158,6 +158,12 @@ class Arena:
             (c.STREAM_LEVEL_UP, up + index * plan.n_levels),
             (c.STREAM_LEVEL_DOWN, down + index * plan.n_levels),
             (c.STREAM_LEVEL_AT_EXIT, plan.level_at_exit),
+            (c.STREAM_REUSE, plan.reuse_patience),
+            (c.STREAM_BUCKET, plan.bucket_most),
+            (c.STREAM_PER_FRAME, plan.bucket_per_frame),
+            (c.STREAM_PER_NS, plan.bucket_per_ns),
+            (c.STREAM_TOKENS, plan.bucket_most),
+            (c.STREAM_REUSE_MOST, plan.reuse_most),
             (c.STREAM_LEVEL_LAST, last + index * (plan.n_levels + 1)),
         ):
             streams[:, column] = values
@@ -187,6 +193,8 @@ class Arena:
         servers[:, c.SERVER_FINISH] = NEVER
         offsets = self.place(resources), self.place(servers), self.place(plan.speed_ppm), self.place(plan.exit_need)
         self.m[[c.RESOURCES, c.SERVERS, c.SPEEDS, c.EXIT_NEED]] = offsets
+        offset = self.place(plan.exit_cost)
+        self.m[c.EXIT_COST] = offset
 
     def _place_sections(self) -> None:
         plan = self.plan
@@ -219,7 +227,8 @@ class Arena:
             (c.NODE_STATE, plan.node_state),
             (c.NODE_KERNELS, plan.node_kernels),
             (c.NODE_BYTES, plan.node_bytes),
-            (c.NODE_COMPLETES, (plan.node_exit >= 0) | (plan.node_leave >= 0)),
+            (c.NODE_DETECTS, plan.node_detects),
+            (c.NODE_COMPLETES, (plan.node_exit >= 0) | (plan.node_leave >= 0) | (plan.node_detects > 0)),
             (c.NODE_FOLLOWERS, followers + plan.succ_ptr[:-1]),
             (c.NODE_FOLLOWERS_END, followers + plan.succ_ptr[1:]),
             (c.NODE_WORK, work + index * plan.n_states),
@@ -301,13 +310,15 @@ class Arena:
             self.m[offset : offset + waiting] = self.m[old : old + waiting]
             row[c.RES_HEAP] = offset
 
-    def keep_draws(self, first: int, noise_ppm: IntArray, confident: IntArray) -> None:
-        """Hold noise and confident sets of all frames that are not over, and of those that come from ``first`` on."""
-        if not len(noise_ppm) + len(confident) + int(self.m[c.NOISE]) + int(self.m[c.CONFIDENT]):
+    def keep_draws(self, first: int, draws: Draws) -> None:
+        """Hold noise, confident sets and scenes of frames that are not over, and of those from ``first`` on."""
+        known = int(self.m[c.NOISE]) + int(self.m[c.CONFIDENT]) + int(self.m[c.SCENE])
+        if not len(draws.noise_ppm) + len(draws.confident) + len(draws.scene) + known:
             return
         oldest = self._oldest_frame(first)
-        self._keep_rows(c.NOISE, self.plan.n_nodes, oldest, first, noise_ppm)
-        self._keep_rows(c.CONFIDENT, self.plan.n_levels + 1, oldest, first, confident)
+        self._keep_rows(c.NOISE, self.plan.n_nodes, oldest, first, draws.noise_ppm)
+        self._keep_rows(c.CONFIDENT, self.plan.n_levels + 1, oldest, first, draws.confident)
+        self._keep_rows(c.SCENE, 1, oldest, first, draws.scene)
 
     def _oldest_frame(self, first: int) -> int:
         m = self.m

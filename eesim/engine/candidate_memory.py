@@ -139,6 +139,7 @@ def place_nodes(m: IntArray, scratch: Scratch, at: int) -> int:
         m[node + c.NODE_BUSY] = busy + i
         m[node + c.NODE_WASTED] = 0
         m[node + c.NODE_BYTES] = 0
+        m[node + c.NODE_DETECTS] = 0
         m[node + c.NODE_COMPLETES] = row[lo.EXIT] >= 0
         gates += row[lo.GATE]
         m[node + c.NODE_FOLLOWERS] = at

@@ -64,7 +64,7 @@ class CompiledEngine:
     def _advance(self, draws: Draws, final: bool, marks: IntArray, rows: IntArray) -> None:
         frames, arena = len(draws.arrival_ns), self._arena
         arena.reserve(frames)
-        arena.keep_draws(self._first, draws.noise_ppm, draws.confident)
+        arena.keep_draws(self._first, draws)
         stream = arena.stream_offsets[draws.stream]
         arena.m[c.MARKED] = 0
         status = c.CRAMPED

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
-from eesim.plan.plan import FULL_SPEED, Draws, NodeKind, Plan, Status
+from eesim.plan.plan import FULL_SPEED, Basis, Draws, NodeKind, Plan, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Node:
     work_ns: tuple[int, ...]
     kernels: int
     bytes: int
+    detects: bool
     enter: int
     leave: int
     successors: tuple[int, ...]
@@ -110,6 +112,8 @@ class Frame:
         Factor on each node's work, or None.
     confident
         At each level, the bit mask of its confident exits, or None.
+    scene
+        What it shows, as `Draws.scene` has it, or None.
 
     Attributes
     ----------
@@ -133,6 +137,10 @@ class Frame:
         At each level, the exit at which it is dropped if it declines there, too; empty for none.
     hopeless
         Whether it declined that exit.
+    seems_known, seems_new
+        Whether a detector would take it for any other scene, and would not know its own again.
+    basis, told
+        Whose answer it got, and if another frame's, that one's exit and level.
     """
 
     def __init__(
@@ -143,6 +151,7 @@ class Frame:
         drawn_exit: int,
         noise_ppm: list[int] | None,
         confident: list[int] | None,
+        scene: int | None = None,
     ) -> None:
         self.number = number
         self.stream = stream
@@ -150,6 +159,11 @@ class Frame:
         self.drawn_exit = drawn_exit
         self.noise_ppm = noise_ppm
         self.confident = confident
+        self.scene = 0 if scene is None else scene >> 2
+        self.seems_known = bool(scene and scene & 2)
+        self.seems_new = bool(scene and scene & 1)
+        self.basis = Basis.OWN
+        self.told: tuple[int, int] | None = None
         self.level = 0
         self.tasks: tuple[Task, ...] = ()
         self.answer = -1
@@ -182,8 +196,10 @@ class Frame:
         mask = self.drawn_exit if self.confident is None else self.confident[self.level]
         return bool(mask >> (exit_ - first) & 1)
 
-    def decide(self, completed: int, exit_need: dict[int, int], *, first_confident: bool) -> int:
-        """Find the exit that answers now that exit ``completed`` has its output, or -1."""
+    def decide(
+        self, completed: int, exit_need: dict[int, int], can_pay: Callable[[int], bool], *, first_confident: bool
+    ) -> int:
+        """Find the exit that answers now that exit ``completed`` has its output, or -1; ``can_pay`` to decline one."""
         first = next(iter(exit_need))
         if first_confident:
             return completed if self.is_confident(completed, first) else -1
@@ -195,6 +211,9 @@ class Frame:
             if self.last and self.undecided >= self.last[self.level]:
                 self.hopeless = True
                 return -1
+            if not can_pay(self.undecided):
+                self.basis = Basis.BUDGET
+                return self.undecided
             self.undecided += 1
         return -1
 
@@ -223,6 +242,7 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
         plan.node_work_ns.tolist(),
         plan.node_kernels.tolist(),
         plan.node_bytes.tolist(),
+        plan.node_detects.tolist(),
         plan.node_enter.tolist(),
         plan.node_leave.tolist(),
         [tuple(successors[first:end]) for first, end in pairwise(pointers)],
@@ -242,12 +262,13 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
             work_ns=tuple(work),
             kernels=kernels,
             bytes=size,
+            detects=bool(detects),
             enter=enter,
             leave=leave,
             successors=followers,
         )
         for number, (
-            kind, resource, rank, missing, exit_, need, gate, state, work, kernels, size, enter, leave,
+            kind, resource, rank, missing, exit_, need, gate, state, work, kernels, size, detects, enter, leave,
             followers
         ) in enumerate(columns)
     )  # fmt: skip
@@ -263,6 +284,7 @@ def read_frames(draws: Draws, first: int) -> list[Frame]:
         draws.exit.tolist(),
         draws.noise_ppm.tolist() or absent,
         draws.confident.tolist() or absent,
+        draws.scene.tolist() or absent,
         strict=True,
     )
     return [Frame(first + place, *row) for place, row in enumerate(columns)]

@@ -13,6 +13,7 @@ from eesim.engine.queues import push, remove
 from eesim.plan.plan import (
     FULL_SPEED,
     PURE_DELAY,
+    Basis,
     Cancellation,
     Dispatch,
     EventKind,
@@ -30,6 +31,11 @@ ANSWER = int(EventKind.ANSWER)
 DROP = int(EventKind.DROP)
 LEAVE = int(EventKind.LEAVE)
 LEVEL = int(EventKind.LEVEL)
+REUSE = int(EventKind.REUSE)
+FORCE = int(EventKind.FORCE)
+BUDGET = int(Basis.BUDGET)
+SAME_SCENE = int(Basis.SAME_SCENE)
+STALE = int(Basis.STALE)
 FIFO = int(Dispatch.FIFO)
 CANCEL_NOTHING = int(Cancellation.NONE)
 STOP_AT_KERNEL = int(Cancellation.RUNNING_AT_KERNEL)
@@ -41,6 +47,7 @@ GIVEN_UP = int(Status.GIVEN_UP)
 LOST = int(Status.LOST)
 GIVE_UP = -1
 UNDECIDED = -2
+ANSWER_AGAIN = -3
 """In place of an exit."""
 
 
@@ -130,6 +137,7 @@ def write_record(m: IntArray, g: int, frame: int, arrival: int, reached: int, st
     m[row + 8] = m[g + c.STREAM_INDEX]
     m[row + 9] = level
     m[row + 10] = -1
+    m[row + 11] = 0
     return row
 
 
@@ -149,15 +157,98 @@ def end_frame(m: IntArray, s: int, reached: int, status: int) -> int:
 
 
 @kernel
-def conclude(m: IntArray, t: int, reached: int) -> None:
-    """The frame of task ``t`` answers at exit ``reached`` because ``t`` is done, or is given up (`GIVE_UP`)."""
+def scene_of(m: IntArray, s: int) -> int:
+    """Scene that the frame in slot ``s`` shows, and what a detector makes of it (`Draws.scene`)."""
+    return m[m[c.SCENE] + m[s + c.SLOT_FRAME] - m[c.SCENE_FIRST]]
+
+
+@kernel
+def seems_known(m: IntArray, s: int, g: int) -> bool:
+    """Whether the frame in slot ``s`` is taken to show what the reference of its stream ``g`` did."""
+    if m[g + c.STREAM_KNOWN] == 0 or m[g + c.STREAM_ALIKE] < m[g + c.STREAM_REUSE]:
+        return False
+    if m[g + c.STREAM_REUSED] >= m[g + c.STREAM_REUSE_MOST]:
+        return False
+    scene = scene_of(m, s)
+    if scene >> 2 == m[g + c.STREAM_KNOWN_SCENE]:
+        return scene & 1 == 0
+    return scene & 2 != 0
+
+
+@kernel
+def learn(m: IntArray, s: int, g: int, reached: int) -> None:
+    """The frame in slot ``s`` was answered by itself: it is the reference of stream ``g``, if it is the latest one."""
+    if m[s + c.SLOT_FRAME] < m[g + c.STREAM_KNOWN]:
+        return
+    scene = scene_of(m, s) >> 2
+    alike = m[g + c.STREAM_KNOWN] > 0 and scene == m[g + c.STREAM_KNOWN_SCENE]
+    m[g + c.STREAM_ALIKE] = m[g + c.STREAM_ALIKE] + 1 if alike else 1
+    m[g + c.STREAM_KNOWN] = m[s + c.SLOT_FRAME] + 1
+    m[g + c.STREAM_KNOWN_SCENE] = scene
+    m[g + c.STREAM_KNOWN_EXIT] = reached
+    m[g + c.STREAM_KNOWN_LEVEL] = m[s + c.SLOT_LEVEL]
+    m[g + c.STREAM_REUSED] = 0
+
+
+@kernel
+def fill_bucket(m: IntArray, g: int, more: int) -> None:
+    """Put the tokens of the time since the last count, and ``more``, into the bucket of stream ``g``."""
+    most = m[g + c.STREAM_BUCKET]
+    room = most - m[g + c.STREAM_TOKENS]
+    per_ns = m[g + c.STREAM_PER_NS]
+    elapsed = m[c.NOW] - m[g + c.STREAM_TOKENS_AT]
+    # Divided, not multiplied: a long silence brings more than 64 bits hold.
+    if more >= room or (per_ns > 0 and elapsed >= (room - more + per_ns - 1) // per_ns):
+        m[g + c.STREAM_TOKENS] = most
+    else:
+        m[g + c.STREAM_TOKENS] += more + elapsed * per_ns
+    m[g + c.STREAM_TOKENS_AT] = m[c.NOW]
+
+
+@kernel
+def can_pay(m: IntArray, g: int, e: int) -> bool:
+    """Take the tokens for declining exit ``e`` out of the bucket of stream ``g``; False if there are not enough."""
+    fill_bucket(m, g, 0)
+    cost = m[m[c.EXIT_COST] + e]
+    if m[g + c.STREAM_TOKENS] < cost:
+        return False
+    m[g + c.STREAM_TOKENS] -= cost
+    return True
+
+
+@kernel
+def conclude(m: IntArray, t: int, reached: int, forced: bool) -> None:
+    """The frame of task ``t`` answers at exit ``reached`` because ``t`` is done, or is given up (`GIVE_UP`).
+
+    Or it gets the answer of the reference of its stream (`ANSWER_AGAIN`): what was done for it so far was needed. It
+    may be ``forced`` to answer there.
+    """
     s = m[t + c.TASK_SLOT]
+    g = m[s + c.SLOT_STREAM]
+    last = reached
+    told = reached
+    if reached == ANSWER_AGAIN:
+        last = m[m[t + c.TASK_NODE] + c.NODE_NEED]
+        told = m[g + c.STREAM_KNOWN_EXIT]
+        if m[c.LOGGING]:
+            note_task(m, REUSE, t, m[g + c.STREAM_KNOWN] - 1)
     if reached == GIVE_UP:
         if m[c.LOGGING]:
             note(m, DROP, m[s + c.SLOT_FRAME], -1, -1)
     elif m[c.LOGGING]:
-        note_task(m, ANSWER, t, reached)
-    row = end_frame(m, s, reached, GIVEN_UP if reached == GIVE_UP else ANSWERED)
+        if forced:
+            note_task(m, FORCE, t, told)
+        note_task(m, ANSWER, t, told)
+    row = end_frame(m, s, last, GIVEN_UP if reached == GIVE_UP else ANSWERED)
+    if reached == ANSWER_AGAIN:
+        m[row + 3] = told
+        m[row + 9] = m[g + c.STREAM_KNOWN_LEVEL]
+        m[row + 11] = SAME_SCENE if scene_of(m, s) >> 2 == m[g + c.STREAM_KNOWN_SCENE] else STALE
+        m[g + c.STREAM_REUSED] += 1
+    elif forced:
+        m[row + 11] = BUDGET
+    elif reached != GIVE_UP and m[g + c.STREAM_REUSE] > 0:
+        learn(m, s, g, reached)
     while t != c.NOBODY and reached != GIVE_UP:
         part = 7 if m[m[t + c.TASK_NODE] + c.NODE_KIND] == TRANSFER else 6
         m[row + part] += m[t + c.TASK_NOMINAL]
@@ -165,7 +256,7 @@ def conclude(m: IntArray, t: int, reached: int) -> None:
         since = m[s + c.SLOT_ARRIVAL] if cause == c.NOBODY else m[cause + c.TASK_END]
         m[row + 5] += m[t + c.TASK_START] - since
         t = cause
-    if reached == GIVE_UP or m[m[s + c.SLOT_STREAM] + c.STREAM_CANCELLATION] != CANCEL_NOTHING:
+    if reached < 0 or m[g + c.STREAM_CANCELLATION] != CANCEL_NOTHING:
         close(m, s)
 
 
@@ -180,15 +271,20 @@ def confident_now(m: IntArray, s: int, g: int) -> int:
 
 @kernel
 def decide(m: IntArray, t: int, e: int) -> None:
-    """Task ``t`` has completed exit ``e``: see whether its frame answers."""
+    """Task ``t`` has completed exit ``e`` (-1: none), or detected a scene: see whether its frame answers."""
     s = m[t + c.TASK_SLOT]
     g = m[s + c.SLOT_STREAM]
     draw = m[s + c.SLOT_DRAW]
-    levels = m[g + c.STREAM_LEVELS] > 0
+    reached = UNDECIDED
+    forced = False
+    if m[m[t + c.TASK_NODE] + c.NODE_DETECTS] and seems_known(m, s, g):
+        reached = ANSWER_AGAIN
+    levels = m[g + c.STREAM_LEVELS] > 0 and e >= 0 and reached == UNDECIDED
     if levels:
         draw = confident_now(m, s, g)
-    reached = UNDECIDED
-    if m[g + c.STREAM_FIRST_CONFIDENT]:
+    if e < 0 or reached != UNDECIDED:
+        pass
+    elif m[g + c.STREAM_FIRST_CONFIDENT]:
         if (draw >> (e - m[g + c.STREAM_FIRST_EXIT])) & 1:
             reached = e
     else:
@@ -205,11 +301,15 @@ def decide(m: IntArray, t: int, e: int) -> None:
             elif e >= m[m[g + c.STREAM_LEVEL_LAST] + m[s + c.SLOT_LEVEL]]:
                 reached = GIVE_UP
                 break
+            if m[g + c.STREAM_BUCKET] > 0 and not can_pay(m, g, e):
+                reached = e
+                forced = True
+                break
             e += 1
         m[s + c.SLOT_NEXT_EXIT] = e
     # One call for all: every kernel is inlined where it is called.
     if reached != UNDECIDED:
-        conclude(m, t, reached)
+        conclude(m, t, reached, forced)
 
 
 @kernel
@@ -303,6 +403,8 @@ def admit(m: IntArray, g: int, frame: int, arrival: int, draw: int) -> None:
     m[g + c.STREAM_LAST] = s
     if m[c.LOGGING]:
         note(m, ADMIT, frame, -1, -1)
+    if m[g + c.STREAM_BUCKET] > 0:
+        fill_bucket(m, g, m[g + c.STREAM_PER_FRAME])
     if m[g + c.STREAM_LEVELS] > 0 and not m[g + c.STREAM_LEVEL_AT_EXIT]:
         m[s + c.SLOT_LEVEL] = read_level(m, s)
     release(m, first, m[m[g + c.STREAM_NODES] + c.NODE_RESOURCE] == PURE_DELAY)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from eesim.engine.jit import WarmOnce, kernel, pointer
-from eesim.plan.plan import RECORD_COLUMNS, IntArray, Status
+from eesim.plan.plan import RECORD_COLUMNS, Basis, IntArray, Status
 
 (
-    FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL, PLACE
+    FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL, PLACE, BASIS
 ) = range(len(RECORD_COLUMNS))  # fmt: skip
 WIDTH = len(RECORD_COLUMNS)
 ANSWERED = int(Status.ANSWERED)
+BUDGET = int(Basis.BUDGET)
 
 (
     N_ANSWERED, N_DROPPED, N_MISSED, SUM_QUEUEING, SUM_SERVICE, SUM_TRANSFER, SUM_LATENCY, FIRST_ANSWER, LAST_ANSWER,
@@ -36,18 +37,22 @@ NEVER = np.iinfo(np.int64).max
 
 
 @kernel
-def spread_records(records: IntArray, facts: IntArray, n_levels: int, n_places: int, n_streams: int) -> int:
+def spread_records(
+    records: IntArray, facts: IntArray, n_levels: int, n_places: int, n_streams: int, plan_exits: int, plan_levels: int
+) -> int:
     """Write what is counted later to each frame's place in the stream; return how many frames answered.
 
     Parameters
     ----------
     records
-        (n, 11) records, in any order.
+        (n, 12) records, in any order.
     facts
         (6, F) rows `LATENCY`, `FINISHED`, `QUEUED`, `SERVED`, `MOVED`, `CELL`; the last one alone is written where a
         frame was dropped.
     n_levels, n_places, n_streams
         Levels (level 0 included), places (-1 included), streams.
+    plan_exits, plan_levels
+        Of the plan, where cells have more; else 0 (see `eesim.metrics.tally.Cells`).
     """
     latency, finished, queued = pointer(facts[LATENCY]), pointer(facts[FINISHED]), pointer(facts[QUEUED])
     served, moved, cells = pointer(facts[SERVED]), pointer(facts[MOVED]), pointer(facts[CELL])
@@ -59,7 +64,12 @@ def spread_records(records: IntArray, facts: IntArray, n_levels: int, n_places: 
             how = record[row + STATUS] * n_places + record[row + PLACE] + 1
             cells[frame] = NO_ANSWER - how * n_streams - record[row + STREAM]
             continue
-        cells[frame] = record[row + EXIT] * n_levels + record[row + LEVEL]
+        exit_, level, basis = record[row + EXIT], record[row + LEVEL], record[row + BASIS]
+        if basis == BUDGET:
+            level += plan_levels
+        else:
+            exit_ += basis * plan_exits
+        cells[frame] = exit_ * n_levels + level
         latency[frame] = record[row + FINISH] - record[row + ARRIVAL]
         finished[frame] = record[row + FINISH]
         queued[frame] = record[row + QUEUEING]

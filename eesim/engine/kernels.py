@@ -140,16 +140,23 @@ def give_back(m: IntArray, n: int) -> None:
 
 
 @kernel
-def count_exit(m: IntArray, t: int, e: int) -> None:
-    """Task ``t``, which is done, counts towards exit ``e``."""
+def complete(m: IntArray, t: int, n: int) -> None:
+    """Step 2 of done: task ``t`` of node ``n`` leaves a section, counts towards an exit or detects a scene."""
+    if m[c.SECTIONS] != c.NOBODY:
+        give_back(m, n)
     s = m[t + c.TASK_SLOT]
-    left = s + m[m[s + c.SLOT_STREAM] + c.STREAM_EXIT_LEFT] + e
-    m[left] -= 1
-    if m[left] == 0:
+    e = m[n + c.NODE_EXIT]
+    if e >= 0:
+        left = s + m[m[s + c.SLOT_STREAM] + c.STREAM_EXIT_LEFT] + e
+        m[left] -= 1
+        if m[left] > 0:
+            return
         if m[c.LOGGING]:
             note_task(m, EXIT, t, e)
-        if not m[s + c.SLOT_ENDED]:
-            decide(m, t, e)
+    elif not m[n + c.NODE_DETECTS]:
+        return
+    if not m[s + c.SLOT_ENDED]:
+        decide(m, t, e)
 
 
 @kernel
@@ -168,11 +175,7 @@ def done(m: IntArray, t: int, v: int) -> None:
         m[t + c.TASK_STATUS] = c.DONE
         m[s + c.SLOT_LEFT] -= 1
         if m[n + c.NODE_COMPLETES]:
-            if m[c.SECTIONS] != c.NOBODY:
-                give_back(m, n)
-            e = m[n + c.NODE_EXIT]
-            if e >= 0:
-                count_exit(m, t, e)
+            complete(m, t, n)
         if not m[s + c.SLOT_CLOSED]:
             release_followers(m, t, v)
             # Where a release dropped the frame, `drop` has seen to its leaving.

@@ -56,12 +56,17 @@ SECTIONS = 34
 from the others so that nodes are no larger where the plan has no sections. Then this is 0."""
 PLACES = 35
 """Free places of each section, side by side."""
+SCENE = 36
+SCENE_FIRST = 37
+"""Likewise as the noise, of the scenes that frames show."""
+EXIT_COST = 38
+"""Where the tokens are that declining each exit takes."""
 
 # -- what the totals are read with (see `eesim.engine.kernel_counters`) ------------------------------------
-N_STATES = 36
-MARKED = 37
+N_STATES = 39
+MARKED = 40
 """Marks of the present call of `advance` that have been reached."""
-RUN_WIDTH = 38
+RUN_WIDTH = 41
 
 # -- stream: its rules, who waits and who is in flight ---------------------------------------------------
 STREAM_INDEX = 0
@@ -95,7 +100,26 @@ STREAM_LEVEL_UP = 23
 STREAM_LEVEL_DOWN = 24
 STREAM_LEVEL_AT_EXIT = 25
 STREAM_LEVEL_LAST = 26
-STREAM_WIDTH = 27
+STREAM_REUSE = 27
+"""Frames of a scene that must be answered in a row before others get their answer; 0: none ever do."""
+STREAM_REUSE_MOST = 28
+STREAM_REUSED = 29
+"""Frames in a row that got an answer of another one."""
+STREAM_ALIKE = 30
+"""Frames in a row that were answered and showed the reference's scene."""
+STREAM_KNOWN = 31
+"""Number of the reference, the latest frame that was answered by itself, + 1; 0: there is none yet."""
+STREAM_KNOWN_SCENE = 32
+STREAM_KNOWN_EXIT = 33
+STREAM_KNOWN_LEVEL = 34
+STREAM_BUCKET = 35
+"""Tokens that its bucket holds; 0: it has none."""
+STREAM_PER_FRAME = 36
+STREAM_PER_NS = 37
+STREAM_TOKENS = 38
+STREAM_TOKENS_AT = 39
+"""Instant at which the tokens were counted."""
+STREAM_WIDTH = 40
 PRIORITY_SHIFT = 52
 """Keys without priority are below 2^52: so many nodes times frames fit."""
 
@@ -116,9 +140,10 @@ NODE_WORK = 12
 NODE_BUSY = 13
 NODE_WASTED = 14
 NODE_COMPLETES = 15
-"""Whether it completes an exit or leaves a section: what most nodes need not ask twice."""
+"""Whether it completes an exit, detects a scene or leaves a section: what most nodes need not ask twice."""
 NODE_BYTES = 16
-NODE_WIDTH = 17
+NODE_DETECTS = 17
+NODE_WIDTH = 18
 
 # -- resource --------------------------------------------------------------------------------------------
 RES_INDEX = 0
@@ -195,7 +220,7 @@ PENDING_FRAME = 0
 PENDING_ARRIVAL = 1
 PENDING_DRAW = 2
 PENDING_WIDTH = 3
-RECORD_WIDTH = 11
+RECORD_WIDTH = 12
 LOG_WIDTH = 5
 
 # -- what `advance` returns ----------------------------------------------------------------------------------

@@ -111,8 +111,9 @@ class Ledger:
 
     def _record(self, frame: Frame, parts: tuple[int, ...]) -> None:
         now = self._timeline.now
-        head = (frame.number, frame.arrival_ns, now, frame.answer, frame.status)
-        row = (*head, *parts, frame.stream, frame.level, frame.place)
+        exit_, level = frame.told or (frame.answer, frame.level)
+        head = (frame.number, frame.arrival_ns, now, exit_, frame.status)
+        row = (*head, *parts, frame.stream, level, frame.place, frame.basis)
         self._records.append(row)
         self._sojourn_ns += now - frame.arrival_ns
         self._count_presence(-1)

@@ -83,7 +83,7 @@ class Engine(Protocol):
         ...
 
     def take_records(self) -> IntArray:
-        """Records of the frames that answered or were dropped since the last call, (n, 11) in that order.
+        """Records of the frames that answered or were dropped since the last call, (n, 12) in that order.
 
         Columns: `eesim.plan.plan.RECORD_COLUMNS`; ``exit`` is -1 and the parts of the latency are 0 for dropped frames.
         """

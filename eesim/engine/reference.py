@@ -23,6 +23,7 @@ from eesim.errors import SimulationDeadlock
 from eesim.plan.check import check_sections
 from eesim.plan.plan import (
     PURE_DELAY,
+    Basis,
     Cancellation,
     Dispatch,
     Draws,
@@ -192,6 +193,8 @@ class ReferenceEngine:
         stream.in_flight += 1
         stream.last_admitted = frame
         frame.enter(stream.nodes, stream.exits)
+        if stream.bucket is not None:
+            stream.bucket.fill(self._timeline.now, stream.bucket.per_frame)
         if stream.has_levels:
             frame.last = stream.level_last
         else:
@@ -265,6 +268,8 @@ class ReferenceEngine:
             frame.done += 1
             if task.node.exit >= 0:
                 self._complete_exit(task)
+            elif task.node.detects:
+                self._answer_again_if_known(task)
         if not frame.closed:
             self._release_successors(task, server)
         self._leave_if_through(frame)
@@ -278,15 +283,39 @@ class ReferenceEngine:
         if frame.exit_done[exit_] < stream.exit_need[exit_]:
             return
         self._note(EventKind.EXIT, frame, task.node.number, exit_)
-        if frame.answer < 0:
+        if task.node.detects:
+            self._answer_again_if_known(task)
+        if frame.answer < 0 and not frame.closed:
             if stream.has_levels and stream.level_at_exit:
                 self._read_level(frame)
-            answer = frame.decide(exit_, stream.exit_need, first_confident=stream.first_confident)
+            can_pay = partial(self._can_pay, stream)
+            answer = frame.decide(exit_, stream.exit_need, can_pay, first_confident=stream.first_confident)
             if answer >= 0:
                 self._answer(task, answer)
             elif frame.hopeless:
                 self._lose(frame, Status.GIVEN_UP)
                 self._close(frame)
+
+    def _can_pay(self, stream: Stream, exit_: int) -> bool:
+        """Take what it costs to decline an exit out of the stream's bucket, if it has one; False if it cannot."""
+        return stream.bucket is None or stream.bucket.can_pay(self._timeline.now, stream.exit_cost[exit_])
+
+    def _answer_again_if_known(self, task: Task) -> None:
+        """Let the frame have the answer of its stream's reference if it is taken to show the same."""
+        frame = task.frame
+        stream = self._streams[frame.stream]
+        reference = stream.reference
+        if frame.answer >= 0 or reference is None or not stream.takes_for_known(frame):
+            return
+        stream.reused += 1
+        # What was done up to here was needed, as for a frame that answers at the first exit after it.
+        frame.answer = task.node.need
+        frame.told = reference.answer, reference.level
+        frame.basis = Basis.SAME_SCENE if frame.scene == reference.scene else Basis.STALE
+        self._note(EventKind.REUSE, frame, task.node.number, reference.number)
+        self._note(EventKind.ANSWER, frame, task.node.number, reference.answer)
+        self._ledger.answered(frame, task)
+        self._close(frame)
 
     def _answer(self, task: Task, exit_: int) -> None:
         """Let the frame answer from ``exit_`` at the end of ``task``."""
@@ -294,8 +323,11 @@ class ReferenceEngine:
         stream = self._streams[frame.stream]
         invariants.check_answer(frame, exit_, stream.exit_need[exit_])
         frame.answer = exit_
+        if frame.basis is Basis.BUDGET:
+            self._note(EventKind.FORCE, frame, task.node.number, exit_)
         self._note(EventKind.ANSWER, frame, task.node.number, exit_)
         self._ledger.answered(frame, task)
+        stream.learn(frame)
         if stream.cancellation is not Cancellation.NONE:
             self._close(frame)
 

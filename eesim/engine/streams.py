@@ -8,6 +8,36 @@ from eesim.engine.frames import Frame, Node, read_nodes
 from eesim.plan.plan import UNBOUNDED, Cancellation, Plan, WhenFull
 
 
+class Bucket:
+    """Tokens for going deeper.
+
+    Attributes
+    ----------
+    tokens
+        What it holds at the instant ``at``.
+    """
+
+    def __init__(self, most: int, per_frame: int, per_ns: int) -> None:
+        self.most = most
+        self.per_frame = per_frame
+        self.per_ns = per_ns
+        self.tokens = most
+        self.at = 0
+
+    def fill(self, now: int, more: int = 0) -> None:
+        """Let the tokens of the time since the last count come in, and ``more``."""
+        self.tokens = min(self.most, self.tokens + more + (now - self.at) * self.per_ns)
+        self.at = now
+
+    def can_pay(self, now: int, cost: int) -> bool:
+        """Take ``cost`` tokens out; False if there are not enough."""
+        self.fill(now)
+        if self.tokens < cost:
+            return False
+        self.tokens -= cost
+        return True
+
+
 class Stream:
     """One stream of a plan.
 
@@ -36,6 +66,12 @@ class Stream:
         The frame that the gate depends on.
     level
         Present level, as it was read last.
+    reference
+        The latest frame that was answered by itself.
+    bucket
+        Its tokens for going deeper, or None.
+    alike, reused
+        Frames in a row that were answered by themselves and showed its scene; that got its answer.
     """
 
     def __init__(self, plan: Plan, number: int, nodes: tuple[Node, ...]) -> None:
@@ -54,10 +90,19 @@ class Stream:
         self.level_down = plan.level_down[number].tolist()[: len(self.level_up)]
         self.level_last: list[int] = plan.level_last[number].tolist()
         self.level_at_exit = bool(plan.level_at_exit[number])
+        self.reuse_patience = int(plan.reuse_patience[number])
+        self.reuse_most = int(plan.reuse_most[number])
+        most = int(plan.bucket_most[number])
+        income = int(plan.bucket_per_frame[number]), int(plan.bucket_per_ns[number])
+        self.bucket = Bucket(most, *income) if most else None
+        self.exit_cost = {exit_: int(plan.exit_cost[exit_]) for exit_ in self.exits}
         self.queue: deque[Frame] = deque()
         self.in_flight = 0
         self.last_admitted: Frame | None = None
         self.level = 0
+        self.reference: Frame | None = None
+        self.alike = 0
+        self.reused = 0
 
     @property
     def has_levels(self) -> bool:
@@ -73,6 +118,21 @@ class Stream:
     def holds_source(self) -> bool:
         """Whether a full queue has no place for a frame, and makes the source wait instead of dropping one."""
         return self.queue_full is WhenFull.BLOCK and len(self.queue) >= self.queue_capacity
+
+    def takes_for_known(self, frame: Frame) -> bool:
+        """Whether ``frame`` is taken to show what the reference did, and may get its answer."""
+        if self.reference is None or self.alike < self.reuse_patience or self.reused >= self.reuse_most:
+            return False
+        return not frame.seems_new if frame.scene == self.reference.scene else frame.seems_known
+
+    def learn(self, frame: Frame) -> None:
+        """Take ``frame``, which was answered by itself, for the reference, unless a later one was."""
+        if not self.reuse_patience or (self.reference is not None and frame.number < self.reference.number):
+            return
+        same = self.reference is not None and frame.scene == self.reference.scene
+        self.alike = self.alike + 1 if same else 1
+        self.reference = frame
+        self.reused = 0
 
     def read_level(self) -> bool:
         """Move the level to where the number of frames in the system says; whether it moved."""

@@ -38,6 +38,10 @@ def unsupported(scenario: Scenario) -> str:
         return "exit_order first_confident reads the set of confident exits"
     if policy.adaptive is not None:
         return "policy.adaptive lets exits depend on how many frames are in the system"
+    if policy.budget is not None:
+        return "policy.budget makes frames answer where they would not"
+    if policy.reuse is not None:
+        return "policy.reuse lets frames have the answers of others"
     if policy.stage_queue.in_bytes:
         return "policy.stage_queue is limited in bytes"
     if isinstance(scenario.spec.stream.arrivals, ClosedLoop):

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PlainSerializer, model_validator
 
 from eesim.findings import SpecError
+from eesim.mapping.budget import Budget
+from eesim.mapping.reuse import BLIND, INPUT, Reuse
 from eesim.oneof import OneOf
 from eesim.spec import Spec
 from eesim.units import Bytes
@@ -112,6 +114,8 @@ class Policy(Spec):
     stage_queue: StageQueue = StageQueue()
     dispatch: Literal["oldest_frame", "fifo"] = "oldest_frame"
     adaptive: Adaptive | None = None
+    reuse: Reuse | None = None
+    budget: Budget | None = None
 
 
 COUP: dict[str, Any] = {
@@ -146,6 +150,8 @@ class PolicyChange(Spec):
     stage_queue: StageQueue | None = None
     dispatch: Literal["oldest_frame", "fifo"] | None = None
     adaptive: Adaptive | None = None
+    reuse: Reuse | None = None
+    budget: Budget | None = None
 
 
 PolicyReference = Annotated[PresetName | PolicyChange, OneOf()]
@@ -172,6 +178,14 @@ def resolve_policy(written: str | PolicyChange) -> Policy:
         findings.append((("exit_order",), "first_confident needs exit_decision decide"))
     if policy.exit_decision == "none" and policy.adaptive is not None:
         findings.append((("adaptive",), "changes decisions that exit_decision none never makes"))
+    if policy.exit_decision == "none" and policy.reuse is not None and policy.reuse.at not in (INPUT, BLIND):
+        findings.append((("reuse",), "exits decide nothing under exit_decision none: compare inputs (at: input)"))
+    if policy.exit_decision == "none" and policy.budget is not None:
+        findings.append((("budget",), "is for decisions that exit_decision none never makes"))
+    if policy.exit_order == "first_confident" and policy.budget is not None:
+        findings.append((("budget",), "is for exits that answer in order: use exit_order in_order"))
+    if policy.reuse is not None and policy.budget is not None:
+        findings.append((("budget",), "cannot be combined with reuse: nobody knows how right a forced answer stays"))
     if policy.exit_order == "first_confident" and policy.adaptive is not None:
         findings.append((("adaptive",), "is of exits that answer in order: use exit_order in_order"))
     if findings:

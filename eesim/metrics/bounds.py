@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from eesim.base import FloatArray, IntArray
 from eesim.plan.plan import PURE_DELAY, Plan
@@ -51,10 +52,9 @@ def critical_paths_ns(plan: Plan) -> IntArray:
     return end
 
 
-def _needed(plan: Plan, shares: FloatArray) -> FloatArray:
+def _needed(plan: Plan, shares: FloatArray, reused: float) -> FloatArray:
     """Share of frames whose answer needs each node, (N,)."""
     needed = np.zeros(plan.n_nodes)
-    source = np.repeat(np.arange(plan.n_nodes), np.diff(plan.succ_ptr))
     for g in range(plan.n_streams):
         begin, end = int(plan.stream_exit[g]), int(plan.stream_exit[g + 1])
         nodes = slice(int(plan.stream_node[g]), int(plan.stream_node[g + 1]))
@@ -65,15 +65,22 @@ def _needed(plan: Plan, shares: FloatArray) -> FloatArray:
             continue
         # First confident: only what leads to the exit that answers.
         for k in range(begin, end):
-            leads = plan.node_exit == k
-            for _ in range(plan.n_nodes):
-                more = leads.copy()
-                np.logical_or.at(more, source, leads[plan.succ])
-                if (more == leads).all():
-                    break
-                leads = more
-            needed += shares[k] * leads
+            needed += shares[k] * _leading_to(plan, plan.node_exit == k)
+    if reused and plan.n_streams == 1:
+        needed += reused * _leading_to(plan, plan.node_detects > 0)
     return needed
+
+
+def _leading_to(plan: Plan, leads: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Nodes that lead to the given ones, themselves included, (N,)."""
+    source = np.repeat(np.arange(plan.n_nodes), np.diff(plan.succ_ptr))
+    for _ in range(plan.n_nodes):
+        more = leads.copy()
+        np.logical_or.at(more, source, leads[plan.succ])
+        if (more == leads).all():
+            break
+        leads = more
+    return leads
 
 
 class Paths(NamedTuple):
@@ -81,6 +88,8 @@ class Paths(NamedTuple):
 
     exit_latency_ns: IntArray
     """(K,) critical path to each exit."""
+    detected_ns: int
+    """Critical path to where a frame is compared with another one."""
     work_ns: IntArray
     """(N,) least service time of each node."""
     servers: IntArray
@@ -95,10 +104,13 @@ def paths_of(plan: Plan) -> Paths:
         # In order: an exit's answer waits until every earlier exit has declined.
         own = slice(int(plan.stream_exit[g]), int(plan.stream_exit[g + 1]))
         exits[own] = np.maximum.accumulate(exits[own])
-    return Paths(exits, shortest_work_ns(plan), np.bincount(plan.server_resource, minlength=plan.n_resources))
+    detected = int(ends[plan.node_detects > 0].max(initial=0)) if plan.n_streams == 1 else 0
+    return Paths(exits, detected, shortest_work_ns(plan), np.bincount(plan.server_resource, minlength=plan.n_resources))
 
 
-def bounds(plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0, paths: Paths | None = None) -> Bounds:
+def bounds(
+    plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0, paths: Paths | None = None, reused: float = 0.0
+) -> Bounds:
     """Compute the bounds of a plan.
 
     Parameters
@@ -112,9 +124,12 @@ def bounds(plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0, paths: Pa
         longest path is at least the longest path of means).
     paths
         Of the plan, if they are known.
+    reused
+        Share of frames that get the answer of another one. Of several streams nobody says which: then they count for
+        nothing.
     """
-    exits, least_ns, servers = paths or paths_of(plan)
-    needed = _needed(plan, shares)
+    exits, detected, least_ns, servers = paths or paths_of(plan)
+    needed = _needed(plan, shares, reused)
     work = least_ns * mean_noise
     demand = np.zeros(plan.n_resources)
     served = plan.node_resource != PURE_DELAY
@@ -122,4 +137,4 @@ def bounds(plan: Plan, shares: FloatArray, *, mean_noise: float = 1.0, paths: Pa
     load = demand / servers
     bottleneck = int(np.argmax(load)) if load.max(initial=0) > 0 else -1
     rate = NS_PER_S / load[bottleneck] if bottleneck >= 0 else float("inf")
-    return Bounds(exits, float(exits @ shares), rate, bottleneck, demand)
+    return Bounds(exits, float(exits @ shares) + reused * detected, rate, bottleneck, demand)

@@ -61,7 +61,7 @@ class Observation(NamedTuple):
     """Totals when the first measured frame was about to arrive."""
     end: Counters
     frames: IntArray | None
-    """(F, 11) records of all frames, warm-up included, in frame order; None if they were not kept."""
+    """(F, 12) records of all frames, warm-up included, in frame order; None if they were not kept."""
 
 
 class Observer:

@@ -69,6 +69,13 @@ def tally_metrics(tally: Tally, cells: Cells, exits: Sequence[str], losses: Sequ
     return {name: float(values[0]) for name, values in found.items()}
 
 
+def features_of(plan: Plan, number: int | None = None) -> list[str]:
+    """What a stream (None: any) does besides taking its own exits: ``reuse``, ``budget``."""
+    mine = slice(None) if number is None else slice(number, number + 1)
+    found = {"reuse": plan.reuse_patience, "budget": plan.bucket_most}
+    return [name for name, column in found.items() if column[mine].any()]
+
+
 def replication_metrics(
     plan: Plan, labels: Labels, observation: Observation, accuracy: Sequence[FloatArray | None]
 ) -> Metrics:
@@ -86,7 +93,7 @@ def replication_metrics(
     """
     tally, spent = observation.tally, window(observation.begin, observation.end)
     exit_stream = plan.exit_stream.tolist()
-    told = columns(observation.rows, labels.exits, plan.n_levels, losses_of(plan, labels))
+    told = columns(observation.rows, labels.exits, plan.n_levels, losses_of(plan, labels), features_of(plan))
     told["accuracy"] = accuracy_of(observation.rows, accuracy, exit_stream, labels.exit_number)
     for g, rows in enumerate(observation.stream_rows):
         prefix = f"stream.{labels.streams[g]}."
@@ -148,7 +155,8 @@ def _columns_of_stream(rows: Rows, plan: Plan, labels: Labels, number: int) -> d
     own = slice(int(plan.stream_exit[number]), int(plan.stream_exit[number + 1]))
     prefix = f"{labels.streams[number]}/"
     names = [name.removeprefix(prefix) for name in labels.exits[own]]
-    return columns(rows.of_exits(own), names, levels_of(plan, number), losses_of(plan, labels, number))
+    losses, features = losses_of(plan, labels, number), features_of(plan, number)
+    return columns(rows.of_exits(own), names, levels_of(plan, number), losses, features)
 
 
 def levels_of(plan: Plan, number: int) -> int:

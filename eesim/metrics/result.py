@@ -46,7 +46,7 @@ class Result:
     notes
         What the reader should know.
     records
-        Frame records of each replication, (F, 11), if they were kept.
+        Frame records of each replication, (F, 12), if they were kept.
     log
         Event log of the first replication's first frames, (L, 5), if it was kept.
     provenance
@@ -90,6 +90,8 @@ class Result:
             "parts_ms": {part: self.estimates[f"parts_ms.{part}"].as_dict() for part in PARTS},
             "exits": self._exits(labels.exits, labels.exit_number),
             "levels": self._levels(),
+            "reuse": self._reuse(),
+            "forced_share": self._if_any("forced_share"),
             "streams": [self._stream(g) for g in range(len(labels.streams))],
             "throughput_fps": self.value("throughput_fps"),
             "period_ms": self.value("period_ms"),
@@ -133,6 +135,14 @@ class Result:
         names = [f"{prefix}level_share.{level}" for level in range(self.lowered.plan.n_levels + 1)]
         return [self.value(name) for name in names if name in self.estimates]
 
+    def _reuse(self, prefix: str = "") -> dict[str, float | None]:
+        """Shares of the answers that were used again, and that were stale; empty where none can be."""
+        names = [name for name in ("reuse_share", "stale_share") if f"{prefix}{name}" in self.estimates]
+        return {name.partition("_")[0]: self.value(f"{prefix}{name}") for name in names}
+
+    def _if_any(self, name: str) -> float | None:
+        return self.value(name) if name in self.estimates else None
+
     def _losses(self, prefix: str = "", number: int | None = None) -> dict[str, float | None]:
         """Share of the frames that were dropped for each reason that there can be."""
         reasons = losses_of(self.lowered.plan, self.lowered.labels, number)
@@ -157,6 +167,8 @@ class Result:
                 [exit_.removeprefix(f"{name}/") for exit_ in labels.exits[own]], labels.exit_number[own], prefix
             ),
             "levels": self._levels(prefix),
+            "reuse": self._reuse(prefix),
+            "forced_share": self._if_any(f"{prefix}forced_share"),
             "throughput_fps": self.value(f"{prefix}throughput_fps"),
             "period_ms": self.value(f"{prefix}period_ms"),
             "deadline_miss_rate": self.value(f"{prefix}deadline_miss_rate"),

@@ -47,7 +47,7 @@ class Rows(NamedTuple):
     span_ns: FloatArray
     """(R,) time from the first answer to the last."""
     cells: FloatArray
-    """(R, K, L) answers at each exit and level."""
+    """(R, K, L) frames' own answers at each exit and level, forced ones included."""
     exit_ns: FloatArray
     """(R, K) summed latency at each exit."""
     exit_p99_ns: FloatArray
@@ -58,12 +58,47 @@ class Rows(NamedTuple):
     """(R,) answers that are known to be right."""
     lost: FloatArray
     """(R, S, P) dropped frames by how their records end (`eesim.plan.plan.Status`) and where (-1 first)."""
+    again: FloatArray
+    """(R, K, L) answers from there that frames of the same scene got, too."""
+    stale: FloatArray
+    """(R, K) answers from there that frames of another scene got."""
+    forced: FloatArray
+    """(R, K, L) own answers that a budget forced."""
 
     def of_exits(self, own: slice) -> Rows:
         """Return the same of some exits, all other columns as they are."""
         return self._replace(
-            cells=self.cells[:, own], exit_ns=self.exit_ns[:, own], exit_p99_ns=self.exit_p99_ns[:, own]
+            cells=self.cells[:, own],
+            exit_ns=self.exit_ns[:, own],
+            exit_p99_ns=self.exit_p99_ns[:, own],
+            again=self.again[:, own],
+            stale=self.stale[:, own],
+            forced=self.forced[:, own],
         )
+
+
+class OfPlan(NamedTuple):
+    """Cells sorted by exits and levels of the plan; the columns of `Rows` of these names."""
+
+    cells: FloatArray
+    judged: FloatArray
+    again: FloatArray
+    stale: FloatArray
+    forced: FloatArray
+
+
+def of_plan(cells: FloatArray, judged: FloatArray, of: Cells) -> OfPlan:
+    """Sort answers in all cells, (R, K', L'), and exits that are judged, (K',), by exits and levels of the plan."""
+    n_exits, n_levels = of.plan_exits or of.n_exits, of.plan_levels or of.n_levels
+    own, forced = cells[:, :, :n_levels], np.zeros((len(cells), n_exits, n_levels))
+    if of.plan_levels:
+        forced = cells[:, :n_exits, n_levels:]
+    again, stale = np.zeros_like(forced), np.zeros((len(cells), n_exits))
+    if of.plan_exits:
+        again = own[:, n_exits : 2 * n_exits]
+        stale = own[:, 2 * n_exits :].sum(axis=2)
+        judged = judged.reshape(-1, n_exits).max(axis=0)
+    return OfPlan(own[:, :n_exits] + forced, judged, again, stale, forced)
 
 
 def rows_of(tallies: Sequence[Tally], of: Cells) -> Rows:
@@ -77,6 +112,8 @@ def rows_of(tallies: Sequence[Tally], of: Cells) -> Rows:
         for (status, place), count in tally.lost.items():
             lost[r, status, place + 1] = count
         judged[[exit_ for exit_ in tally.right if exit_ >= 0]] = 1
+    own = of_plan(cells, judged, of)
+    n_plan = len(own.judged)
     latency, exits = [tally.latency for tally in tallies], [tally.by_exit for tally in tallies]
     return Rows(
         np.array([tally.answered for tally in tallies], float),
@@ -87,12 +124,15 @@ def rows_of(tallies: Sequence[Tally], of: Cells) -> Rows:
         np.array([[one.quantile(share) for share in QUANTILES.values()] for one in latency]),
         np.array([[tally.parts_ns[part] for part in PARTS] for tally in tallies], float),
         np.array([tally.last_answer_ns - tally.first_answer_ns for tally in tallies], float),
-        cells,
-        np.array([[exit_.total for exit_ in own] for own in exits], float).reshape(len(tallies), n_exits),
-        np.array([[exit_.quantile(EXIT_SHARE) for exit_ in own] for own in exits]).reshape(len(tallies), n_exits),
-        judged,
+        own.cells,
+        np.array([[one.total for one in row[:n_plan]] for row in exits], float).reshape(len(tallies), n_plan),
+        np.array([[one.quantile(EXIT_SHARE) for one in row[:n_plan]] for row in exits]).reshape(len(tallies), n_plan),
+        own.judged,
         np.array([sum(tally.right.values()) for tally in tallies], float),
         lost,
+        own.again,
+        own.stale,
+        own.forced,
     )
 
 
@@ -101,10 +141,23 @@ def _per(totals: FloatArray, counts: FloatArray) -> FloatArray:
     return np.where(counts > 0, totals / counts, np.nan)
 
 
-def columns(rows: Rows, exits: Sequence[str], levels: int, losses: Sequence[Loss]) -> dict[str, FloatArray]:
-    """Metrics of each tally, by name, (R,) each; ``levels`` is the number of levels above level 0."""
+def columns(
+    rows: Rows, exits: Sequence[str], levels: int, losses: Sequence[Loss], features: Sequence[str] = ()
+) -> dict[str, FloatArray]:
+    """Metrics of each tally, by name, (R,) each.
+
+    ``levels`` is the number of levels above level 0; ``features`` are ``reuse`` if frames can get the answers of
+    others, ``budget`` if tokens can run out.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _columns(rows, exits, levels, losses)
+        out = _columns(rows, exits, levels, losses)
+        stale = rows.stale.sum(axis=1)
+        if "reuse" in features:
+            out["reuse_share"] = _per(rows.again.sum(axis=(1, 2)) + stale, rows.answered)
+            out["stale_share"] = _per(stale, rows.answered)
+        if "budget" in features:
+            out["forced_share"] = _per(rows.forced.sum(axis=(1, 2)), rows.answered)
+    return out
 
 
 def _columns(rows: Rows, exits: Sequence[str], levels: int, losses: Sequence[Loss]) -> dict[str, FloatArray]:
@@ -140,7 +193,9 @@ def accuracy(
 ) -> FloatArray:
     """Share of right answers of each tally, (R,); dropped frames are not answers.
 
-    Counted one by one where that is known, else answers at each exit and level x accuracy there.
+    Counted one by one where that is known, else answers at each exit and level x accuracy there. An answer that was
+    used again in the same scene is as good as any of its exit; one that is stale, or that a budget forced, counts as
+    wrong.
 
     Parameters
     ----------
@@ -154,11 +209,12 @@ def accuracy(
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         total = np.where(rows.answered > 0, rows.right / rows.answered, 0.0)
-        shares = rows.cells / rows.answered[:, None, None]
-    for exit_, level in zip(*np.nonzero(rows.cells.any(axis=0)), strict=True):
+        sure = rows.cells - rows.forced + rows.again
+        shares = sure / rows.answered[:, None, None]
+    for exit_, level in zip(*np.nonzero((rows.cells + rows.again).any(axis=0)), strict=True):
         if rows.judged[exit_]:
             continue
         table = tables[exit_stream[exit_]]
         worth = np.nan if table is None else table[level, exit_number[exit_] - 1]
-        total = total + np.where(rows.cells[:, exit_, level] > 0, shares[:, exit_, level] * worth, 0.0)
+        total = total + np.where(sure[:, exit_, level] > 0, shares[:, exit_, level] * worth, 0.0)
     return np.where(rows.answered > 0, total, np.nan)

@@ -21,11 +21,15 @@ from eesim.metrics.observe import (
     STREAM,
     TRANSFER,
 )
+from eesim.metrics.tally import BASIS
 from eesim.plan.lower import Labels, Lowered
-from eesim.plan.plan import EventKind, NodeKind, Status
+from eesim.plan.plan import Basis, EventKind, NodeKind, Status
 
 STATUS_WORDS = [status.name.lower() for status in Status]
 """How frames end, in words."""
+
+BASIS_WORDS = [basis.name.lower() for basis in Basis]
+"""Whose answers they get, in words."""
 
 
 def frame_table(records: Sequence[IntArray], labels: Labels) -> pd.DataFrame:
@@ -34,7 +38,7 @@ def frame_table(records: Sequence[IntArray], labels: Labels) -> pd.DataFrame:
     Parameters
     ----------
     records
-        Frame records of each replication, (F, 11).
+        Frame records of each replication, (F, 12).
     labels
         Names of exits and streams.
 
@@ -42,9 +46,9 @@ def frame_table(records: Sequence[IntArray], labels: Labels) -> pd.DataFrame:
     -------
     DataFrame
         ``frame, arrival_ns, finish_ns, exit, status, queueing_ns, service_ns, transfer_ns, contention_ns, stream,
-        level, lost_at, replication``; ``finish_ns`` and ``exit`` (1-based number in the network) are empty for frames
-        without an answer, ``stream`` where there is one stream that has no name, ``lost_at`` where no full queue of a
-        PE or link lost the frame.
+        level, lost_at, basis, replication``; ``finish_ns`` and ``exit`` (1-based number in the network) are empty for
+        frames without an answer, ``stream`` where there is one stream that has no name, ``lost_at`` where no full queue
+        of a PE or link lost the frame. ``basis`` says whose answer it is, ``exit`` and ``level`` are then that one's.
     """
     rows = np.concatenate(records)
     answered = rows[:, STATUS] == Status.ANSWERED
@@ -66,6 +70,7 @@ def frame_table(records: Sequence[IntArray], labels: Labels) -> pd.DataFrame:
             "stream": pd.Categorical.from_codes(rows[:, STREAM], pd.Index(labels.streams or ("",), dtype="object")),
             "level": rows[:, LEVEL],
             "lost_at": pd.Categorical.from_codes(rows[:, PLACE] + 1, pd.Index(["", *labels.resources], dtype="object")),
+            "basis": pd.Categorical.from_codes(rows[:, BASIS], pd.Index(BASIS_WORDS)),
             "replication": np.repeat(np.arange(len(records)), [len(part) for part in records]),
         }
     ).assign(

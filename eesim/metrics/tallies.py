@@ -12,8 +12,8 @@ from eesim.base import FloatArray, IntArray
 from eesim.engine import kernel_tally as k
 from eesim.metrics.correctness import UNKNOWN
 from eesim.metrics.histogram import Summary, rank_of
-from eesim.metrics.rows import EXIT_SHARE, QUANTILES, Rows
-from eesim.metrics.tally import Cells, Tally
+from eesim.metrics.rows import EXIT_SHARE, QUANTILES, Rows, of_plan
+from eesim.metrics.tally import Cells, Tally, plan_places
 from eesim.plan.plan import NEVER, RECORD_COLUMNS, Status
 
 SHARES = tuple(QUANTILES.values())
@@ -34,7 +34,7 @@ class Frames:
         self._packed: IntArray = np.zeros(size, np.int64)
         self._right: IntArray | None = None
         self._n_answers = 0
-        self._sizes = 1, 1, 1
+        self._sizes = 1, 1, 1, 0, 0
 
     @property
     def size(self) -> int:
@@ -45,10 +45,13 @@ class Frames:
         """Forget all frames; so many may come."""
         self._facts[k.CELL, :n_frames] = k.STILL_THERE
         self._right = None
-        self._n_answers, self._sizes = 0, (cells.n_levels, cells.n_places, len(cells.deadlines_ns))
+        self._n_answers, self._sizes = (
+            0,
+            (cells.n_levels, cells.n_places, len(cells.deadlines_ns), cells.plan_exits, cells.plan_levels),
+        )
 
     def take(self, records: IntArray) -> None:
-        """Take (n, 11) records, in any order."""
+        """Take (n, 12) records, in any order."""
         self._n_answers += k.spread(records, self._facts, *self._sizes)
 
     def mark(self, frames: IntArray, right: IntArray) -> None:
@@ -71,11 +74,12 @@ class Frames:
         frames = np.flatnonzero(facts[k.CELL] != k.STILL_THERE)
         latency, finish, queued, served, moved, cell = facts[:, frames]
         answered = cell >= 0
-        exits, levels = np.divmod(np.where(answered, cell, 0), cells.n_levels)
+        exits, levels, basis = plan_places(*np.divmod(np.where(answered, cell, 0), cells.n_levels), cells)
         status, place, stream = _how(np.where(answered, k.NO_ANSWER, cell), cells)
         streams = np.where(answered, np.array(cells.exit_stream)[exits], stream)
         columns = [frames, finish - latency, finish, np.where(answered, exits, -1), status, queued, served, moved]
-        out = np.column_stack([*columns, streams, np.where(answered, levels, 0), np.where(answered, -1, place)])
+        levels, places = np.where(answered, levels, 0), np.where(answered, -1, place)
+        out = np.column_stack([*columns, streams, levels, places, basis])
         assert out.shape[1] == len(RECORD_COLUMNS)
         order = np.argsort(finish, kind="stable")
         return out[order], None if self._right is None else self._right[frames][order]
@@ -189,6 +193,8 @@ class _Counted:
             right[row, list(found)] = list(found.values())
         judged = np.zeros(self._cells.n_exits)
         judged[list(self._right[0] if self._right else ())] = 1
+        own = of_plan(np.where(mine[:, None], by_cell, 0).astype(float), np.where(mine, judged, 0), self._cells)
+        n_exits = len(own.judged)
         return Rows(
             sums[:, k.N_ANSWERED].astype(float),
             sums[:, k.N_DROPPED].astype(float),
@@ -198,12 +204,15 @@ class _Counted:
             (self._quantiles if stream is None else self._own_quantiles[:, stream])[:end].astype(float),
             np.column_stack([parts, contention]).astype(float),
             (sums[:, k.LAST_ANSWER] - sums[:, k.FIRST_ANSWER]).astype(float),
-            np.where(mine[:, None], by_cell, 0).astype(float),
-            np.where(mine, self._by_exit[:end, :, 1], 0).astype(float),
-            self._exit_p99[:end].astype(float),
-            np.where(mine, judged, 0),
+            own.cells,
+            np.where(mine, self._by_exit[:end, :, 1], 0)[:, :n_exits].astype(float),
+            self._exit_p99[:end, :n_exits].astype(float),
+            own.judged,
             np.where(mine, right, 0).sum(axis=1),
             (self._lost.sum(axis=1) if stream is None else self._lost[:, stream])[:end].astype(float),
+            own.again,
+            own.stale,
+            own.forced,
         )
 
     def whole(self) -> Tally:

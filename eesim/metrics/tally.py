@@ -11,19 +11,21 @@ import numpy as np
 from eesim.base import IntArray
 from eesim.metrics.correctness import UNKNOWN
 from eesim.metrics.histogram import EXACT_LIMIT, Histogram, Summary
-from eesim.plan.plan import NEVER, RECORD_COLUMNS, Status
+from eesim.plan.plan import NEVER, RECORD_COLUMNS, Basis, Plan, Status
 
 PARTS = ("queueing", "service", "transfer", "contention")
 
 (
-    FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL, PLACE
+    FRAME, ARRIVAL, FINISH, EXIT, STATUS, QUEUEING, SERVICE, TRANSFER, STREAM, LEVEL, PLACE, BASIS
 ) = range(len(RECORD_COLUMNS))  # fmt: skip
 
 
 class Cells(NamedTuple):
     """What frames of a plan can come to, and what is asked of them.
 
-    A cell is an exit and a level: ``exit * n_levels + level``.
+    A cell is an exit and a level: ``exit * n_levels + level``. Where frames can get the answers of others, those have
+    exits of their own: the plan's once more for answers of the same scene, and again for stale ones. Where a budget can
+    force answers, those have levels of their own likewise.
     """
 
     exit_stream: tuple[int, ...]
@@ -36,6 +38,10 @@ class Cells(NamedTuple):
     """Whether each stream is tallied by itself, too."""
     n_places: int = 1
     """Places where frames can be lost: the resources, and nowhere (-1)."""
+    plan_exits: int = 0
+    """Exits of the plan, where there are more here; else 0."""
+    plan_levels: int = 0
+    """Levels of the plan, where there are more here; else 0."""
 
     @property
     def n_exits(self) -> int:
@@ -46,6 +52,38 @@ class Cells(NamedTuple):
     def limits_ns(self) -> IntArray:
         """(G,) latency of each stream beyond which an answer is a miss."""
         return np.array([NEVER if d is None else d for d in self.deadlines_ns], np.int64)
+
+
+def cells_of(plan: Plan, deadlines_ns: tuple[int | None, ...], *, by_stream: bool) -> Cells:
+    """Return what frames of ``plan`` can come to."""
+    again, forced = bool(plan.reuse_patience.any()), bool(plan.bucket_most.any())
+    return Cells(
+        tuple(plan.exit_stream.tolist()) * (3 if again else 1),
+        (plan.n_levels + 1) * (2 if forced else 1),
+        deadlines_ns,
+        by_stream,
+        plan.n_resources + 1,
+        plan.n_exits if again else 0,
+        plan.n_levels + 1 if forced else 0,
+    )
+
+
+def places_of(answers: IntArray, of: Cells) -> tuple[IntArray, IntArray]:
+    """Return the exit and the level of the cell of each answer."""
+    is_forced = answers[:, BASIS] == Basis.BUDGET
+    exits = answers[:, EXIT] + of.plan_exits * np.where(is_forced, 0, answers[:, BASIS])
+    return exits, answers[:, LEVEL] + of.plan_levels * is_forced
+
+
+def plan_places(exits: IntArray, levels: IntArray, of: Cells) -> tuple[IntArray, IntArray, IntArray]:
+    """Return exit and level in the plan, and basis, of answers in cells: the way back from `places_of`."""
+    basis = np.zeros_like(exits)
+    if of.plan_exits:
+        basis, exits = np.divmod(exits, of.plan_exits)
+    if of.plan_levels:
+        is_forced, levels = np.divmod(levels, of.plan_levels)
+        basis = np.where(is_forced, int(Basis.BUDGET), basis)
+    return exits, levels, basis
 
 
 class Tally:
@@ -74,6 +112,7 @@ class Tally:
         self.latency: Histogram | Summary = Histogram(limit)
         self.by_exit: Sequence[Histogram | Summary] = [Histogram(limit) for _ in range(cells.n_exits)]
         self.parts_ns = dict.fromkeys(PARTS, 0)
+        self._cells = cells
         self.answered = 0
         self.dropped = 0
         self.missed = 0
@@ -128,16 +167,17 @@ class Tally:
             mine = records[:, STREAM] == g
             stream.add(records[mine], None if right is None else right[mine])
         if right is not None:
-            self._count_right(records[:, EXIT], right)
+            self._count_right(places_of(records, self._cells)[0], right)
         answers = records[records[:, STATUS] == Status.ANSWERED]
         if len(answers) < len(records):
             self._count_lost(records[records[:, STATUS] != Status.ANSWERED])
         if not len(answers):
             return
         latency = answers[:, FINISH] - answers[:, ARRIVAL]
+        exits, levels = places_of(answers, self._cells)
         for histogram, values in (
             (self.latency, latency),
-            *((histogram, latency[answers[:, EXIT] == exit_]) for exit_, histogram in enumerate(self.by_exit)),
+            *((histogram, latency[exits == exit_]) for exit_, histogram in enumerate(self.by_exit)),
         ):
             assert not isinstance(histogram, Summary), "a tally that was counted elsewhere is complete"
             histogram.add(values)
@@ -146,8 +186,8 @@ class Tally:
             self.parts_ns[part] += int(value)
         self.answered += len(answers)
         self.missed += int((latency > self._deadlines_ns[answers[:, STREAM]]).sum())
-        width = int(answers[:, LEVEL].max()) + 1
-        counts = np.bincount(answers[:, EXIT] * width + answers[:, LEVEL])
+        width = int(levels.max()) + 1
+        counts = np.bincount(exits * width + levels)
         for place in np.flatnonzero(counts).tolist():
             self.taken[place // width, place % width] += int(counts[place])
         if self.first_answer_ns < 0:

@@ -141,7 +141,9 @@ def _plan(
         "succ_ptr": np.minimum(np.arange(n + 1, dtype=np.int64), n - 1),
         "succ": np.arange(1, n, dtype=np.int64),
         "exit_need": np.ones(1, np.int64),
+        "exit_cost": np.zeros(1, np.int64),
         "node_bytes": np.zeros(n, np.int64),
+        "node_detects": np.zeros(n, np.int64),
         "node_enter": np.full(n, -1, np.int64),
         "node_leave": np.full(n, -1, np.int64),
         "section_places": np.zeros(0, np.int64),
@@ -167,6 +169,11 @@ def _plan(
         "cancellation": Cancellation.NONE,
         "first_confident": 0,
         "level_at_exit": 0,
+        "reuse_patience": 0,
+        "reuse_most": UNBOUNDED,
+        "bucket_most": 0,
+        "bucket_per_frame": 0,
+        "bucket_per_ns": 0,
     }
     fields |= {name: np.array([rule], np.int64) for name, rule in rules.items()}
     fields |= {name: np.zeros((1, 0), np.int64) for name in ("level_up", "level_down")}

@@ -42,6 +42,8 @@ def _wrong_in_stream(plan: Plan, g: int) -> list[str]:
     wrong = []
     if used and plan.cancellation[g] != Cancellation.NONE:
         wrong.append(f"stream {g} has sections and cancels")
+    if used and plan.reuse_patience[g]:
+        wrong.append(f"stream {g} has sections and uses answers again")
     if used and (plan.level_last[g] < plan.stream_exit[g + 1] - 1).any():
         wrong.append(f"stream {g} has sections and gives frames up")
     for z in used:

@@ -5,10 +5,11 @@ Works on names and indices only; times come later (`eesim.plan.lower`). Rules: d
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from eesim.mapping.policy import Policy
+from eesim.mapping.reuse import BLIND, INPUT
 from eesim.workload.network import Network
 
 
@@ -21,7 +22,7 @@ class Node:
     name
         ``b1``, or ``b1>G`` for the transfer of b1's output to G.
     segment
-        Index of the segment, or of the segment whose output is transferred.
+        Index of the segment, or of the segment whose output is transferred; -1 for a detector.
     target
         PE that the tensor goes to; empty for a segment.
     consumer
@@ -42,6 +43,11 @@ class Node:
         """Whether this is a transfer."""
         return self.consumer >= 0
 
+    @property
+    def is_detector(self) -> bool:
+        """Whether this compares the frame's input with an earlier one's."""
+        return self.segment < 0
+
 
 @dataclass(frozen=True, slots=True)
 class TaskGraph:
@@ -61,6 +67,8 @@ class TaskGraph:
         For each node, the lowest plan exit that needs it; the number of exits if none does.
     gate
         For each node, whether the next frame waits for it.
+    detects
+        For each node, whether it is known after it if the frame shows what another one did.
     """
 
     nodes: tuple[Node, ...]
@@ -69,6 +77,7 @@ class TaskGraph:
     exit_labels: tuple[int, ...]
     need: tuple[int, ...]
     gate: tuple[bool, ...]
+    detects: tuple[bool, ...]
 
 
 def active_segments(network: Network, enabled: tuple[bool, ...]) -> list[int]:
@@ -268,11 +277,34 @@ def build_graph(
     need = builder.needs(exit_nodes)
     if policy.speculation == "blocking":
         builder.block_speculation(exit_nodes, need)
-    return TaskGraph(
+    graph = TaskGraph(
         nodes=tuple(builder.nodes),
         exit_nodes=tuple(exit_nodes),
         exit_of=tuple(exit_of),
         exit_labels=tuple(labels),
         need=tuple(need),
         gate=tuple(builder.gate()),
+        detects=(False,) * len(builder.nodes),
+    )
+    return graph if policy.reuse is None else with_detection(graph, network.exit_names, policy.reuse.at)
+
+
+DETECTOR = "detect"
+"""Name of the node that compares inputs."""
+
+
+def with_detection(graph: TaskGraph, exit_names: tuple[str, ...], at: str) -> TaskGraph:
+    """Mark the exit at which frames are compared, or put a detector before everything else."""
+    if at not in (INPUT, BLIND):
+        (exit_node,) = graph.exit_nodes[graph.exit_of[exit_names.index(at)]]
+        return replace(graph, detects=tuple(i == exit_node for i in range(len(graph.nodes))))
+    later = [replace(node, before={i + 1 for i in node.before} or {0}) for node in graph.nodes]
+    return TaskGraph(
+        nodes=(Node(DETECTOR, -1, -1), *later),
+        exit_nodes=tuple(frozenset(i + 1 for i in nodes) for nodes in graph.exit_nodes),
+        exit_of=graph.exit_of,
+        exit_labels=graph.exit_labels,
+        need=(0, *graph.need),
+        gate=(all(graph.gate), *graph.gate),
+        detects=(True, *graph.detects),
     )

@@ -85,6 +85,8 @@ class Lowered:
     """Plan exit for each exit of the network (of each network, one after the other)."""
     parts: tuple[Lowered, ...] = ()
     """Each stream alone, where there are several."""
+    chances: tuple[float, float] = (0.0, 0.0)
+    """Chance of a false alarm and of a miss of what detects scenes."""
 
     @property
     def _keeps_exits(self) -> bool:
@@ -95,7 +97,7 @@ class Lowered:
         """Translate drawn frames: network exits to the plan's, noise per segment to noise per node."""
         if isinstance(frames, Multiplexed):
             return self._draws_of_streams(frames)
-        plan = self.plan
+        plan, scene = self.plan, self._scenes(frames)
         if plan.first_confident[0]:
             exits = np.zeros_like(frames.confident)
             # A frame that a disabled exit would have been confident about is so at the next enabled one.
@@ -105,17 +107,25 @@ class Lowered:
             exits = frames.exit if self._keeps_exits else self.exit_of[frames.exit]
         noise = np.zeros((0, plan.n_nodes), np.int64)
         if len(frames.noise_ppm):
-            noise = np.ascontiguousarray(frames.noise_ppm[:, list(self.labels.node_segment)])
-            noise[:, plan.node_kind == NodeKind.TRANSFER] = FULL_SPEED
+            segment = np.array(self.labels.node_segment)
+            noise = np.ascontiguousarray(frames.noise_ppm[:, segment])
+            noise[:, (plan.node_kind == NodeKind.TRANSFER) | (segment < 0)] = FULL_SPEED
             self._check_range(noise)
         if not plan.n_levels:
-            return Draws(frames.arrival_ns, exits, noise)
+            return Draws(frames.arrival_ns, exits, noise, scene=scene)
         # Without alternatives thresholds stay as they are: levels only say who is given up.
         alternatives = frames.alternatives if frames.alternatives.size else np.tile(frames.exit, (plan.n_levels, 1)).T
         taken = self.exit_of[np.column_stack([frames.exit, alternatives])]
         # Who is confident at an exit is so at every later one.
         confident = (1 << plan.n_exits) - (1 << taken)
-        return Draws(frames.arrival_ns, exits, noise, np.zeros_like(exits), confident)
+        return Draws(frames.arrival_ns, exits, noise, np.zeros_like(exits), confident, scene)
+
+    def _scenes(self, frames: Frames) -> IntArray:
+        """Number scenes, and say where the policy's detector errs about them."""
+        if not self.plan.reuse_patience[0]:
+            return NOTHING
+        false_alarm, miss = self.chances
+        return np.asarray(4 * frames.scene + 2 * (frames.doubt < miss) + (frames.doubt < false_alarm), np.int64)
 
     def _draws_of_streams(self, frames: Multiplexed) -> Draws:
         """Translate the frames of each stream, and put them in the order in which they arrive."""
@@ -125,11 +135,13 @@ class Lowered:
         # Sets of confident exits are numbered within a stream, exits over all of them.
         shifts = np.where(plan.first_confident, 0, plan.stream_exit[:-1])
         exits = np.concatenate([draws.exit + shift for draws, shift in zip(own, shifts, strict=True)])
-        noise, confident = np.zeros((0, plan.n_nodes), np.int64), NOTHING
+        noise, confident, scene = np.zeros((0, plan.n_nodes), np.int64), NOTHING, NOTHING
         if any(len(draws.noise_ppm) for draws in own):
             noise = np.full((len(order), plan.n_nodes), FULL_SPEED, np.int64)
         if plan.n_levels:
             confident = np.ones((len(order), plan.n_levels + 1), np.int64)
+        if plan.reuse_patience.any():
+            scene = np.zeros(len(order), np.int64)
         row = np.empty(len(order), np.int64)
         row[order] = np.arange(len(order))
         begin = 0
@@ -140,7 +152,9 @@ class Lowered:
                 noise[rows, plan.stream_node[g] : plan.stream_node[g + 1]] = draws.noise_ppm
             if len(draws.confident):
                 confident[rows, : draws.confident.shape[1]] = draws.confident
-        return Draws(arrivals[order], exits[order], noise, frames.stream, confident)
+            if len(draws.scene):
+                scene[rows] = draws.scene
+        return Draws(arrivals[order], exits[order], noise, frames.stream, confident, scene)
 
     def _check_range(self, noise_ppm: IntArray) -> None:
         """Refuse noise that makes a task longer than 64 bits of ns x ppm hold."""
@@ -187,6 +201,31 @@ def _levels(policy: Policy, names: tuple[str, ...], graph: TaskGraph) -> dict[st
         "level_last": np.array([last], np.int64),
         "level_at_exit": np.array([adaptive is not None and adaptive.read_at == "exit"], np.int64),
     }
+
+
+def _reuse(policy: Policy) -> dict[str, IntArray]:
+    """When answers are used again."""
+    reuse = policy.reuse
+    return {
+        "reuse_patience": np.array([0 if reuse is None else reuse.patience], np.int64),
+        "reuse_most": np.array([UNBOUNDED if reuse is None else limit_of(reuse.at_most)], np.int64),
+    }
+
+
+def _bucket(policy: Policy, names: tuple[str, ...], graph: TaskGraph) -> dict[str, IntArray]:
+    """Tokens for going deeper than an exit."""
+    budget = policy.budget
+    if budget is None:
+        rules = {"bucket_most": 0, "bucket_per_frame": 0, "bucket_per_ns": 0}
+        costs = [0] * len(graph.exit_nodes)
+    else:
+        rules = {
+            "bucket_most": budget.most_units,
+            "bucket_per_frame": budget.units_per_frame,
+            "bucket_per_ns": budget.units_per_ns,
+        }
+        costs = [budget.cost_units(names[k]) for k in graph.exit_labels]
+    return {"exit_cost": np.array(costs, np.int64)} | {k: np.array([v], np.int64) for k, v in rules.items()}
 
 
 def limit_of(written: object) -> int:
@@ -256,7 +295,9 @@ def _lower_one(
         exits=tuple(scenario.network.exit_names[k] for k in graph.exit_labels),
         exit_number=tuple(k + 1 for k in graph.exit_labels),
     )
-    return Lowered(plan, labels, np.array(graph.exit_of, np.int64))
+    reuse = scenario.policy.reuse
+    chances = (0.0, 0.0) if reuse is None else reuse.chances
+    return Lowered(plan, labels, np.array(graph.exit_of, np.int64), chances=chances)
 
 
 def _labels_together(names: tuple[str, ...], alone: list[Labels]) -> Labels:
@@ -288,7 +329,7 @@ def _clocks(pairs: list[tuple[Scenario, TaskGraph]], resources: list[str]) -> di
     clocks = {name: [declared.get(name, 0)] for name in resources}
     for scenario, graph in pairs:
         mapping = scenario.mapping
-        for segment in sorted({node.segment for node in graph.nodes if not node.is_transfer}):
+        for segment in sorted({node.segment for node in graph.nodes if not (node.is_transfer or node.is_detector)}):
             known = clocks[mapping.pes[segment]]
             if mapping.segment_opp_hz[segment] not in known:
                 known.append(mapping.segment_opp_hz[segment])
@@ -325,7 +366,9 @@ class _Costs:
         self.power_uw = np.zeros(shape, np.int64)
         self.host_uw = np.zeros(shape, np.int64)
         for i, node in enumerate(graph.nodes):
-            if node.is_transfer:
+            if node.is_detector:
+                self._detector(i)
+            elif node.is_transfer:
                 self._transfer(i, node)
             else:
                 self._segment(i, node)
@@ -359,6 +402,19 @@ class _Costs:
             powers = self._drawn_uw(name, pe, clocks[found]), self._drawn_uw(name, pe, clocks[wanted])
             self.work_ns[i, v] = time
             self.power_uw[i, v] = power_across_change_uw(*powers, delay, time)
+
+    def _detector(self, i: int) -> None:
+        """Compare inputs: on a PE at its clock, or for nothing but time."""
+        reuse = self.scenario.policy.reuse
+        detector = None if reuse is None else reuse.detector
+        self.work_ns[i] = 0 if detector is None else detector.time
+        self.resource[i] = PURE_DELAY
+        if detector is not None and detector.pe is not None:
+            self.resource[i] = self.index[detector.pe]
+            clocks = self.clocks[detector.pe]
+            found = [clocks[min(v, len(clocks) - 1)] for v in range(self.work_ns.shape[1])]
+            self.power_uw[i] = [self._active_uw(detector.pe, clock) for clock in found]
+            self.host_uw[i] = self._host_power_uw(detector.pe)
 
     def _drawn_uw(self, segment: str, pe: str, clock: int) -> int:
         """Active power of a PE at a clock while it runs a segment."""
@@ -419,6 +475,7 @@ def _assemble(
         node_state=costs.state,
         node_work_ns=costs.work_ns,
         node_kernels=np.array([_kernels(costs.scenario, node) for node in nodes], np.int64),
+        node_detects=np.array(graph.detects, np.int64),
         node_bytes=np.array([_bytes_read(costs.scenario.network, node) for node in nodes], np.int64),
         node_enter=np.full(len(nodes), -1, np.int64),
         node_leave=np.full(len(nodes), -1, np.int64),
@@ -445,6 +502,8 @@ def _assemble(
         cancellation=np.array([_CANCELLATION[policy.cancellation, policy.abort_at]], np.int64),
         first_confident=np.array([policy.exit_order == "first_confident"], np.int64),
         **_levels(policy, costs.scenario.network.exit_names, graph),
+        **_reuse(policy),
+        **_bucket(policy, costs.scenario.network.exit_names, graph),
         node_power_uw=costs.power_uw,
         node_host_uw=costs.host_uw,
         resource_idle_uw=np.array([pe.idle_power.value for pe in board.pes.values()] + [0] * n_links, np.int64),
@@ -464,9 +523,11 @@ def _stage_limits(policy: Policy, resources: list[str]) -> dict[str, IntArray]:
 
 def _bytes_read(network: Network, node: Node) -> int:
     """Size of the tensor that a node reads."""
+    if node.is_detector:
+        return network.input
     source = node.segment if node.is_transfer else network.sources[node.segment]
     return network.segments[source].output if source >= 0 else network.input
 
 
 def _kernels(scenario: Scenario, node: Node) -> int:
-    return 1 if node.is_transfer else scenario.network.segments[node.segment].kernels
+    return 1 if node.is_transfer or node.is_detector else scenario.network.segments[node.segment].kernels

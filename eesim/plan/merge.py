@@ -17,9 +17,12 @@ _COMMON = (
 
 _PER_NODE = (
     "node_kind", "node_resource", "node_missing", "node_gate", "node_state", "node_work_ns", "node_kernels",
-    "node_bytes", "node_power_uw", "node_host_uw",
+    "node_bytes", "node_detects", "node_power_uw", "node_host_uw",
 )  # fmt: skip
-_PER_STREAM = ("queue_capacity", "queue_full", "frames_in_flight", "cancellation", "first_confident", "level_at_exit")
+_PER_STREAM = (
+    "queue_capacity", "queue_full", "frames_in_flight", "cancellation", "first_confident", "level_at_exit",
+    "reuse_patience", "reuse_most", "bucket_most", "bucket_per_frame", "bucket_per_ns",
+)  # fmt: skip
 
 
 def merge_plans(plans: Sequence[Plan], priorities: Sequence[int]) -> Plan:
@@ -51,7 +54,9 @@ def merge_plans(plans: Sequence[Plan], priorities: Sequence[int]) -> Plan:
         return np.concatenate([np.where(part < 0, -1, part + number) for part, number in parts])
 
     pairs = list(zip(plans, nodes[:-1], exits[:-1], edges[:-1], strict=True))
-    alike: dict[str, Any] = {name: joined(name) for name in (*_PER_NODE, *_PER_STREAM, "exit_need", "section_places")}
+    alike: dict[str, Any] = {
+        name: joined(name) for name in (*_PER_NODE, *_PER_STREAM, "exit_need", "exit_cost", "section_places")
+    }
     return first._replace(
         **alike,
         stream_node=nodes,

@@ -26,6 +26,7 @@ __all__ = [
     "PURE_DELAY",
     "RECORD_COLUMNS",
     "UNBOUNDED",
+    "Basis",
     "Cancellation",
     "Dispatch",
     "Draws",
@@ -128,6 +129,9 @@ class Plan(NamedTuple):
     """(N,) number of equal kernels that the node consists of (>= 1): where a running task can be stopped."""
     node_bytes: IntArray
     """(N,) size of the tensor that the node reads, which takes up memory of its resource from `READY` to the end."""
+    node_detects: IntArray
+    """(N,) 1 if it is known after the node whether the frame shows what the stream's reference did. At most one node of
+    a stream, which completes an exit alone, or is its root and completes none."""
     node_enter: IntArray
     """(N,) section whose place the node takes when it starts, or -1."""
     node_leave: IntArray
@@ -182,6 +186,18 @@ class Plan(NamedTuple):
     stream's last exit, which no frame declines."""
     level_at_exit: IntArray
     """(G,) 1: a frame's level is read at every decision of an exit; 0: once, when it is admitted."""
+    reuse_patience: IntArray
+    """(G,) frames of one scene that must be answered in a row before others get their answer; 0: none ever do."""
+    reuse_most: IntArray
+    """(G,) frames in a row that may get an answer of another one."""
+    exit_cost: IntArray
+    """(K,) tokens (in some unit) that a frame takes from its stream's bucket when it declines this exit."""
+    bucket_most: IntArray
+    """(G,) tokens that the bucket holds, full at the start; 0: there is none."""
+    bucket_per_frame: IntArray
+    """(G,) tokens that come in with each frame that is admitted."""
+    bucket_per_ns: IntArray
+    """(G,) tokens that come in with each ns."""
     # -- power (no engine reads it; energy is service time x power) -------------------------------------
     node_power_uw: IntArray
     """(N, V) mean active power of the node's own resource above its idle power, found in state v."""
@@ -253,6 +269,9 @@ class Draws(NamedTuple):
     confident: IntArray = NOTHING
     """(F, A + 1) bit mask of the exits that are confident at each level, as above; may be empty where no stream has
     levels. Streams that have none ignore it."""
+    scene: IntArray = NOTHING
+    """(F,) 4 x number of the scene that each frame shows, + 2 if a detector would take it for any other scene, + 1 if
+    it would not know it again; may be empty where no stream uses answers again. Others ignore it."""
 
 
 class Status(IntEnum):
@@ -265,6 +284,18 @@ class Status(IntEnum):
     """It declined an exit after which its level gives frames up."""
     LOST = 3
     """A task of it met a full queue of a resource, or had to make room there."""
+
+
+class Basis(IntEnum):
+    """What a frame's answer rests on."""
+
+    OWN = 0
+    SAME_SCENE = 1
+    """That of a frame of the same scene."""
+    STALE = 2
+    """That of a frame of another scene: the change was not noticed."""
+    BUDGET = 3
+    """Its own, from an exit that it would have declined: there were no tokens left."""
 
 
 class EventKind(IntEnum):
@@ -284,6 +315,8 @@ class EventKind(IntEnum):
     UNBLOCK = 11
     LEAVE = 12
     LEVEL = 13
+    REUSE = 14
+    FORCE = 15
 
 
 LOG_COLUMNS = ("time_ns", "kind", "frame", "node", "place")
@@ -291,7 +324,8 @@ LOG_COLUMNS = ("time_ns", "kind", "frame", "node", "place")
 
 RECORD_COLUMNS = (
     "frame", "arrival_ns", "finish_ns", "exit", "status", "queueing_ns", "service_ns", "transfer_ns", "stream", "level",
-    "place",
+    "place", "basis",
 )  # fmt: skip
 """Columns of the frame records, all int64; contention is the rest of the latency; the place is the resource whose queue
-lost the frame, or -1."""
+lost the frame, or -1; of an answer of another frame
+(`Basis`), that one's exit and level stand in the record."""

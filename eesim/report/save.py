@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PROVENANCE_KEY = b"eesim.provenance"
 """Key of the Parquet schema's metadata under which the provenance stands, as JSON."""
 
-_TEXT = ("status", "stream", "task", "kind", "resource", "server")
+_TEXT = ("status", "stream", "lost_at", "basis", "task", "kind", "resource", "server")
 """Columns of few distinct texts: written as dictionaries."""
 
 

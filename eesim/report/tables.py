@@ -188,6 +188,11 @@ def _rate_rows(result: Result) -> list[list[str]]:
     if any(member.spec.requirements.deadline is not None for member in result.scenario.streams):
         missed = measured(found["deadline_miss_rate"], "%", scale=100, significant=3)
         rows.append(["  deadline missed", *missed])
+    if "forced_share" in found:
+        rows.append(["  forced by the budget", *measured(found["forced_share"], "%", scale=100, significant=3)])
+    if "reuse_share" in found:
+        again = [measured(found[name], "%", scale=100, significant=3) for name in ("reuse_share", "stale_share")]
+        rows += [["  answers used again", *again[0]], ["    stale", *again[1]]]
     for level in range(1, result.lowered.plan.n_levels + 1):
         share = measured(found[f"level_share.{level}"], "%", scale=100, significant=3)
         rows.append([f"  answers at level {level}", *share])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from eesim.mapping.budget import Budget
 from eesim.mapping.policy import Adaptive, Policy, Queue, StageQueue, resolve_policy
+from eesim.mapping.reuse import BLIND, INPUT, Reuse
 from eesim.metrics.statistics import Estimate
 from eesim.report.numbers import duration, measured, number
 from eesim.scenario.load import Scenario
@@ -76,7 +78,28 @@ def switch_words(value: object) -> str:
         lost = " and ".join(name or "none" for name in value.give_up_after)
         dropped = f", given up after {lost}" if lost else ""
         return f"above {limits} frames in the system{fall}, read at each {value.read_at}{dropped}"
+    if isinstance(value, Budget):
+        comes = [f"{n:g} per {what}" for n, what in ((value.per_frame, "frame"), (value.per_second, "second")) if n]
+        costs = ", ".join(f"{cost:g} beyond {name}" for name, cost in value.costs.items())
+        return f"{' and '.join(comes)}, up to {value.burst:g}; {costs}"
+    if isinstance(value, Reuse):
+        return _reuse(value)
     return "off" if value is None else str(value).replace("_", " ")
+
+
+def _reuse(value: Reuse) -> str:
+    """When answers are used again."""
+    text = {BLIND: "without looking", INPUT: "if inputs are alike"}.get(
+        value.at, f"if what {value.at} puts out is alike"
+    )
+    if value.detector is not None:
+        text += f" ({duration(value.detector.time)}{f' on {value.detector.pe}' if value.detector.pe else ''})"
+    text += f", after {value.patience} answers in a row" if value.patience > 1 else ""
+    text += f", at most {value.at_most} in a row" if value.at_most != "unbounded" else ""
+    errors = zip(("missed", "false alarms"), (value.misses, value.false_alarms), strict=True)
+    return ", ".join(
+        [f"answers used again {text}", *(f"{100 * float(share):.4g} % {name}" for name, share in errors if share)]
+    )
 
 
 def _limits(capacity: int | str, size: int | str) -> str:

@@ -18,6 +18,7 @@ from eesim.workload.confidences import MAX_EXITS, ExitConfidences
 from eesim.workload.exits import Alternative, ExitCounts, ExitShares, ExitTrace, FixedExit, alternatives_of, is_judged
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
+from eesim.workload.similarity import SceneTrace
 from eesim.workload.stream import Traces
 
 MAX_CONFIDENT_EXITS = MAX_EXITS
@@ -152,42 +153,12 @@ def short_traces(document: Document, spec: ScenarioSpec, traces: Traces) -> list
     for key, model, trace in (
         ("arrivals", spec.stream.arrivals, traces.arrival_ns),
         ("exits", spec.stream.exits, traces.exit),
+        ("scenes", spec.stream.scenes, traces.scene),
     ):
-        if isinstance(model, ArrivalTrace | ExitTrace) and 0 < len(trace) < spec.run.frames:
+        if isinstance(model, ArrivalTrace | ExitTrace | SceneTrace) and 0 < len(trace) < spec.run.frames:
             message = f"{spec.run.frames} frames are asked for, but the {key} trace has {len(trace)} rows"
             found.append(document.problem(("run", "frames"), message, str(len(trace))))
     return found
-
-
-def stage_problems(
-    document: Document, spec: ScenarioSpec, board: Board, network: Network, mapping: Mapping, policy: Policy
-) -> Iterator[Problem]:
-    """Find limits of the queues of PEs that are of no PE, and tensors that are too large for the memory of theirs."""
-    queue, here = policy.stage_queue, ("policy", "stage_queue")
-    charge = board.transfers.charge if spec.physics.transfers else ""
-    links = {route.link for route in board.transfers.routes.values()} if charge == "link" else set()
-    known = [*board.pe_names, *sorted(links)]
-    for name in queue.pes:
-        if name not in known:
-            listed = f"board {board.name} has no PE {name!r} (it has {' '.join(known)})"
-            yield document.problem((*here, "pes", name), listed, suggest(name, known))
-    reads: dict[str, list[tuple[int, str]]] = {}
-    for i, (source, pe) in enumerate(zip(network.sources, mapping.pes, strict=True)):
-        size = network.segments[source].output if source >= 0 else network.input
-        reads.setdefault(pe, []).append((size, f"what segment {network.segment_names[i]} reads"))
-        if source >= 0 and mapping.pes[source] != pe and charge in ("sender", "receiver", "link"):
-            route = board.transfers.route(mapping.pes[source], pe)
-            at = {"sender": mapping.pes[source], "receiver": pe, "link": route.link if route is not None else ""}[
-                charge
-            ]
-            reads.setdefault(at, []).append((size, f"the output of segment {network.segment_names[source]}"))
-    for name, sizes in reads.items():
-        limit = queue.limits(name)[1]
-        size, what = max(sizes)
-        if isinstance(limit, int) and size > limit:
-            own = name in queue.pes and queue.pes[name].bytes is not None
-            path: DataPath = (*here, "pes", name, "bytes") if own else (*here, "bytes")
-            yield document.problem(path, f"{what} ({size:,} B) never fits on {name}: no frame could pass")
 
 
 RUNTIME_TERMS = {"cold_start", "input", "profiling", "npu_fusing", "stage_overhead", "first_stage"}
@@ -225,6 +196,12 @@ def notes_of(
         notes.append("physics.dvfs_delay has no effect: no PE changes its operating point")
     if alternatives_of(spec.stream.exits) and policy.adaptive is None:
         notes.append("stream.exits.alternatives have no effect: policy.adaptive, which would choose them, is not set")
+    if spec.stream.scenes is not None and policy.reuse is None:
+        notes.append("stream.scenes has no effect: policy.reuse, which would use answers again, is not set")
+    if policy.budget is not None and spec.stream.exits.accuracy is not None:
+        notes.append(
+            "accuracy is a lower bound: nobody knows how right answers are that a budget forces, they count as wrong"
+        )
     if isinstance(spec.stream.arrivals, ClosedLoop):
         if policy.frame_gate == "open" and policy.frames_in_flight == "unbounded":
             notes.append("closed loop: one frame in flight at a time, because the policy sets no other limit")

@@ -16,8 +16,9 @@ from eesim.mapping.mapping import Mapping as SegmentMapping
 from eesim.mapping.mapping import MappingSpec, resolve_mapping
 from eesim.mapping.policy import PRESETS, Policy, PolicyChange, resolve_policy
 from eesim.overrides import Override, apply_overrides, parse_overrides, steps_of
-from eesim.scenario.checks import notes_of, short_traces, stage_problems, stream_problems, unprofiled, unroutable
+from eesim.scenario.checks import notes_of, short_traces, stream_problems, unprofiled, unroutable
 from eesim.scenario.library import find_board, find_network, shown
+from eesim.scenario.policy_checks import budget_problems, reuse_problems, runtime_problems, stage_problems
 from eesim.scenario.requirements import Requirements
 from eesim.scenario.shared import Part, Shared, has_files
 from eesim.scenario.spec import ProfileChange, ScenarioSpec, StreamEntries
@@ -113,7 +114,10 @@ class Scenario:
     @property
     def trace_frames(self) -> int:
         """Frames after which the stream ends with its (shorter) trace; 0 if it has none."""
-        return min((len(trace) for trace in (self.traces.arrival_ns, self.traces.exit) if len(trace)), default=0)
+        return min(
+            (len(trace) for trace in (self.traces.arrival_ns, self.traces.exit, self.traces.scene) if len(trace)),
+            default=0,
+        )
 
     @cached_property
     def n_frames(self) -> int:
@@ -331,6 +335,10 @@ def _resolve_one(
     if mapping is not None:
         if policy is not None:
             collect.problems += stage_problems(document, spec, board, network, mapping, policy)
+            collect.problems += budget_problems(document, network, policy)
+            collect.problems += reuse_problems(document, spec, board, network, mapping, policy)
+            if profile is not None:
+                collect.problems += runtime_problems(document, board, network, profile, policy)
         if profile is not None:
             collect.problems += unprofiled(document, spec.mapping, board, network, profile, mapping)
         if spec.physics.transfers:

@@ -19,6 +19,7 @@ from eesim.workload.confidences import ExitConfidences
 from eesim.workload.exits import ExitTrace
 from eesim.workload.network import Network
 from eesim.workload.profile import Profile
+from eesim.workload.similarity import SceneTrace
 from eesim.workload.stream import NOTHING, StreamSpec, Traces
 from eesim.yamldoc import load_document
 
@@ -125,7 +126,7 @@ class Shared:
         """Content of a stream's files; see `eesim.workload.traces.read_traces`."""
         if not has_files(spec):
             return Traces(NOTHING, NOTHING, NOTHING)
-        files = [model for model in (spec.arrivals, spec.exits) if isinstance(model, FROM_FILES)]
+        files = [model for model in _models(spec) if isinstance(model, FROM_FILES)]
         names = ", ".join(str(folder / model.path) for model in files)
         key = f"{names}\n{files!r} {list(exits)!r} {need_confident}"
         if key not in self.traces_read:
@@ -136,12 +137,17 @@ class Shared:
         return self.traces_read[key]
 
 
-FROM_FILES = (ArrivalTrace, ExitTrace, ExitConfidences)
+FROM_FILES = (ArrivalTrace, ExitTrace, ExitConfidences, SceneTrace)
+
+
+def _models(spec: StreamSpec) -> tuple[object, ...]:
+    """Models of a stream that may be read from files."""
+    return spec.arrivals, spec.exits, spec.scenes
 
 
 def has_files(spec: StreamSpec) -> bool:
     """Whether a stream refers to files."""
-    return isinstance(spec.arrivals, FROM_FILES) or isinstance(spec.exits, FROM_FILES)
+    return any(isinstance(model, FROM_FILES) for model in _models(spec))
 
 
 def keep(kept: dict[Any, Any], key: Any, value: Any, limit: int) -> None:

@@ -70,6 +70,7 @@ class StreamEntry(Spec):
     arrivals: dict[str, Any] | None = None
     exits: dict[str, Any] | None = None
     noise: dict[str, Any] | None = None
+    scenes: dict[str, Any] | None = None
     requirements: dict[str, Any] | None = None
 
 

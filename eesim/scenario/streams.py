@@ -22,7 +22,7 @@ SHARED_SWITCHES = ("dispatch", "stage_queue")
 PLATFORM = ("throughput", "period", "energy", "power")
 """Requirements that are of the platform, not of one of its streams."""
 
-_STREAM = ("arrivals", "exits", "noise")
+_STREAM = ("arrivals", "exits", "noise", "scenes")
 _KEY_BY_KEY = ("mapping", "policy", "requirements")
 _WHOLE = ("network", "profile")
 """Keys of a stream: those of the section `stream`, those laid over the scenario's key by key, those that replace it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from eesim.metrics.replication import levels_of, losses_of
+from eesim.metrics.replication import features_of, levels_of, losses_of
 from eesim.plan.lower import Lowered
 
 FIXED = (
@@ -37,19 +37,22 @@ HIGHER_IS_BETTER = ("throughput_fps", "accuracy")
 def metrics_of(lowered: Lowered) -> list[str]:
     """Names of all metrics that a run of this plan has, those of each of several streams included."""
     plan, labels = lowered.plan, lowered.labels
-    found = [*metric_names(labels.exits, labels.resources, plan.n_levels), *_losses(lowered)]
+    found = [*metric_names(labels.exits, labels.resources, plan.n_levels), *_of_policy(lowered)]
     for number, stream in enumerate(labels.streams):
         begin, end = int(plan.stream_exit[number]), int(plan.stream_exit[number + 1])
         exits = [name.removeprefix(f"{stream}/") for name in labels.exits[begin:end]]
         own = metric_names(exits, (), levels_of(plan, number))
         own = [name for name in own if not name.startswith(OF_PLATFORM)]
         own += ["active_energy_mj_per_frame", *(f"utilisation.{name}" for name in labels.resources)]
-        found += [f"stream.{stream}.{name}" for name in (*own, *_losses(lowered, number))]
+        found += [f"stream.{stream}.{name}" for name in (*own, *_of_policy(lowered, number))]
     return found
 
 
-def _losses(lowered: Lowered, number: int | None = None) -> list[str]:
-    return [f"drop_rate_by.{loss.name}" for loss in losses_of(lowered.plan, lowered.labels, number)]
+def _of_policy(lowered: Lowered, number: int | None = None) -> list[str]:
+    """Metrics that only some policies have: why frames are dropped, and what answers rest on."""
+    shares = {"reuse": ["reuse_share", "stale_share"], "budget": ["forced_share"]}
+    found = [f"drop_rate_by.{loss.name}" for loss in losses_of(lowered.plan, lowered.labels, number)]
+    return found + [name for feature in features_of(lowered.plan, number) for name in shares[feature]]
 
 
 def metric_names(exits: Iterable[str], resources: Iterable[str], levels: int = 0) -> list[str]:

@@ -42,7 +42,7 @@ def _digests_of_traces(study: Study) -> dict[str, str]:
     """What the streams' files hold, by their names."""
     found: dict[str, Any] = {}
     for key, traces in sorted(study.base.shared.traces_read.items()):
-        parts = [*traces[:-1], *traces.samples]
+        parts = [traces.arrival_ns, traces.exit, traces.confident, traces.alternatives, *traces.samples, traces.scene]
         content = found.setdefault(key.partition("\n")[0], hashlib.sha256())
         content.update(b"".join(part.tobytes() for part in parts))
     return {name: content.hexdigest() for name, content in found.items()}

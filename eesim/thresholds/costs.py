@@ -108,7 +108,7 @@ def operations_of(scenario: Scenario) -> dict[int, int]:
     out = {}
     for number, exit_ in enumerate(labels.exit_number):
         needed = {segment for segment, need in zip(labels.node_segment, plan.node_need, strict=True) if need <= number}
-        out[exit_ - 1] = sum(segments[segment].macs or 0 for segment in needed)
+        out[exit_ - 1] = sum(segments[segment].macs or 0 for segment in needed if segment >= 0)
     return out
 
 

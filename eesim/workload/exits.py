@@ -160,6 +160,11 @@ class ExitSampler:
             case RegimeExits():
                 self._regimes = RegimeSampler(model, rng)
 
+    @property
+    def regimes(self) -> IntArray:
+        """Regime of each of the frames drawn last; empty for models without regimes."""
+        return np.zeros(0, np.int64) if self._regimes is None else self._regimes.regimes
+
     def draw(self, count: int, arrival_ns: IntArray | None = None) -> IntArray:
         """Return the exits of the next ``count`` frames, 0-based, (count,)."""
         return self.draw_levels(count, arrival_ns)[:, 0]

@@ -73,12 +73,12 @@ class _Source:
 
 def cut(frames: Frames, begin: int, end: int | None) -> Frames:
     """Return some frames of a block; columns that are absent stay so."""
-    return Frames(*(column[begin:end] for column in frames))
+    return Frames._make(column[begin:end] for column in frames)
 
 
 def joined(chunks: Sequence[Frames]) -> Frames:
     """Return blocks of one stream as one."""
-    return Frames(*(np.concatenate(columns) for columns in zip(*chunks, strict=True)))
+    return Frames._make(np.concatenate(columns) for columns in zip(*chunks, strict=True))
 
 
 def multiplexed(

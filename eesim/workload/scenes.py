@@ -148,12 +148,14 @@ class RegimeSampler:
         self._in_frames = model.in_frames
         self._edges = np.array([edges_of(regime.shares) for regime in model.regimes.values()])
         self._drawn = 0
+        self.regimes: IntArray = np.zeros(0, np.int64)
+        """Regime of each of the frames drawn last."""
 
     def draw(self, count: int, arrival_ns: IntArray) -> IntArray:
         """Return the exits of the next ``count`` frames, 0-based."""
         index = np.arange(self._drawn, self._drawn + count, dtype=np.int64)
         self._drawn += count
-        regime = self._path.at(index if self._in_frames else arrival_ns)
+        regime = self.regimes = self._path.at(index if self._in_frames else arrival_ns)
         u = self._rng.random(count)
         out = np.empty(count, np.int64)
         for i, edges in enumerate(self._edges):

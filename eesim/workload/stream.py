@@ -20,15 +20,18 @@ from eesim.spec import Spec
 from eesim.workload.arrivals import Arrivals, ArrivalSampler, mean_rate
 from eesim.workload.confidences import Decisions, ExitConfidences, RowSampler, Samples
 from eesim.workload.exits import ExitCounts, Exits, ExitSampler, ExitShares, FixedExit
+from eesim.workload.similarity import Scenes, SceneSampler
 
 NOTHING: IntArray = np.zeros(0, np.int64)
+
+NO_DOUBT: FloatArray = np.zeros(0, np.float64)
 
 UNDECIDED = Decisions()
 
 BLOCK_FRAMES = 1 << 16
 """Frames drawn at a time; part of the definition of what a seed means."""
 
-_PURPOSES = {"arrivals": 0, "exits": 1, "noise": 2}
+_PURPOSES = {"arrivals": 0, "exits": 1, "noise": 2, "scenes": 3}
 
 
 class Exponential(Spec):
@@ -57,11 +60,12 @@ Noise = Annotated[Exponential | Lognormal, OneOf()]
 
 
 class StreamSpec(Spec):
-    """What comes in: when frames arrive, which exits they take, how service times vary."""
+    """What comes in: when frames arrive, which exits they take, how service times vary, which frames show the same."""
 
     arrivals: Arrivals
     exits: Exits
     noise: Noise | None = None
+    scenes: Scenes | None = None
 
 
 NO_ALTERNATIVES: IntArray = np.zeros((0, 0), np.int64)
@@ -80,6 +84,8 @@ class Traces(NamedTuple):
     """(F, A) exits under other thresholds, or empty."""
     samples: Samples = Samples()
     """Confidence and correctness, sample by sample."""
+    scene: IntArray = NOTHING
+    """(F,) scene of each frame, or empty."""
 
 
 class Frames(NamedTuple):
@@ -98,6 +104,10 @@ class Frames(NamedTuple):
     """(F,) bit masks of the exits whose answer would be right, or empty."""
     sample: IntArray = NOTHING
     """(F,) row of each frame's sample in the table of confidences, or empty."""
+    scene: IntArray = NOTHING
+    """(F,) scene of each frame, or empty."""
+    doubt: FloatArray = NO_DOUBT
+    """(F,) uniform number from 0 to 1 that says where a detector of scenes errs, or empty."""
 
 
 class _Taken(NamedTuple):
@@ -108,9 +118,16 @@ class _Taken(NamedTuple):
     alternatives: IntArray = NO_ALTERNATIVES
     correct: IntArray = NOTHING
     sample: IntArray = NOTHING
+    regimes: IntArray = NOTHING
 
 
-def _frames(arrival_ns: IntArray, sources: IntArray, taken: _Taken, noise_ppm: IntArray) -> Frames:
+def _frames(
+    arrival_ns: IntArray,
+    sources: IntArray,
+    taken: _Taken,
+    noise_ppm: IntArray,
+    shown: tuple[IntArray, FloatArray],
+) -> Frames:
     return Frames(
         arrival_ns,
         taken.exit,
@@ -120,6 +137,8 @@ def _frames(arrival_ns: IntArray, sources: IntArray, taken: _Taken, noise_ppm: I
         alternatives=taken.alternatives,
         correct=taken.correct,
         sample=taken.sample,
+        scene=shown[0],
+        doubt=shown[1],
     )
 
 
@@ -214,10 +233,12 @@ class Stream:
         arrivals = ArrivalSampler(self.spec.arrivals, self._rng(seed, replication, "arrivals"), self.traces.arrival_ns)
         draw_exits = self._exits(self._rng(seed, replication, "exits"))
         noise_rng = self._rng(seed, replication, "noise")
+        draw_scenes = self._scenes(self._rng(seed, replication, "scenes"))
         for begin in range(0, n_frames, BLOCK_FRAMES):
             arrival_ns = arrivals.draw(min(BLOCK_FRAMES, n_frames - begin))
             taken = draw_exits(begin, arrival_ns)
-            yield _frames(arrival_ns, arrivals.sources, taken, self._noise(noise_rng, len(arrival_ns)))
+            shown = draw_scenes(arrival_ns, taken.regimes)
+            yield _frames(arrival_ns, arrivals.sources, taken, self._noise(noise_rng, len(arrival_ns)), shown)
 
     def _kept(self, n_frames: int, seed: int, replication: int, drawn: DrawnBefore) -> Iterator[Frames]:
         """Draw the same blocks part by part: what was drawn before is there."""
@@ -255,8 +276,10 @@ class Stream:
             return [self._noise(rng, size) for size in sizes]
 
         noise = drawn.part(("noise", repr(self.spec.noise), tuple(self.segments), *which), draw_noise)
+        # Scenes take little to draw, and depend on arrivals or on regimes: they are not kept.
+        draw_scenes = self._scenes(self._rng(seed, replication, "scenes"))
         for (arrival_ns, sources), exit_, noise_ppm in zip(arrivals, taken, noise, strict=True):
-            yield _frames(arrival_ns, sources, exit_, noise_ppm)
+            yield _frames(arrival_ns, sources, exit_, noise_ppm, draw_scenes(arrival_ns, exit_.regimes))
 
     def _exits(self, rng: np.random.Generator) -> Callable[[int, IntArray], _Taken]:
         """Return what draws the exits of the frames from a place on, which arrive at given instants."""
@@ -276,7 +299,21 @@ class Stream:
             count = len(arrival_ns)
             levels = sampler.draw_levels(count, arrival_ns)
             others = levels[:, 1:] if levels.shape[1] > 1 else NO_ALTERNATIVES
-            return _Taken(np.ascontiguousarray(levels[:, 0]), confident[begin : begin + count], others)
+            own = np.ascontiguousarray(levels[:, 0])
+            return _Taken(own, confident[begin : begin + count], others, regimes=sampler.regimes)
+
+        return drawn
+
+    def _scenes(self, rng: np.random.Generator) -> Callable[[IntArray, IntArray], tuple[IntArray, FloatArray]]:
+        """Return what draws scenes, and doubts about them, for frames that arrive at instants and have regimes."""
+        model = self.spec.scenes
+        own, doubts = rng.spawn(2)
+        sampler = None if model is None else SceneSampler(model, own, self.traces.scene)
+
+        def drawn(arrival_ns: IntArray, regimes: IntArray) -> tuple[IntArray, FloatArray]:
+            if sampler is None:
+                return NOTHING, NO_DOUBT
+            return sampler.draw(arrival_ns, regimes), doubts.random(len(arrival_ns))
 
         return drawn
 

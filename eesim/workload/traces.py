@@ -15,6 +15,7 @@ from eesim.errors import InputError, Problem, suggest
 from eesim.workload.arrivals import ArrivalTrace
 from eesim.workload.confidences import BoolArray, ExitConfidences, Samples
 from eesim.workload.exits import ExitTrace
+from eesim.workload.similarity import SceneTrace, scenes_of_differences
 from eesim.workload.stream import NO_ALTERNATIVES, StreamSpec, Traces
 
 EMPTY: IntArray = np.zeros(0, np.int64)
@@ -24,6 +25,9 @@ LINES = "lines"
 
 MAX_REPORTED = 20
 """Problems listed per column; the rest are counted."""
+
+MAX_SCENE = 1 << 60
+"""Largest number of a scene: two bits are left for what a detector makes of it."""
 
 MAX_TIME_MS = 9e9
 """9,000,000 s: instants beyond do not fit the engines' 64-bit nanoseconds with room for the run."""
@@ -70,9 +74,12 @@ def read_traces(spec: StreamSpec, folder: Path, exit_names: Sequence[str], *, ne
     samples = Samples()
     if isinstance(spec.exits, ExitConfidences):
         samples = _samples(folder / spec.exits.path, spec.exits.split, len(exit_names), problems)
+    scene = EMPTY
+    if isinstance(spec.scenes, SceneTrace):
+        scene = _scenes(folder / spec.scenes.path, spec.scenes.threshold, problems)
     if problems:
         raise InputError(problems)
-    return Traces(arrival, exits, confident, others, samples)
+    return Traces(arrival, exits, confident, others, samples, scene)
 
 
 def read_samples(path: Path, split: str | None, n_exits: int) -> Samples:
@@ -121,6 +128,22 @@ def _samples(path: Path, split: str | None, n_exits: int, problems: list[Problem
         message = f"no row has the value {split!r} ({', '.join(known[:MAX_REPORTED])})"
         problems.append(Problem(str(path), 1, "split", message, suggest(split, known)))
     return Samples(confidence[wanted], correct[wanted])
+
+
+def _scenes(path: Path, threshold: float | None, problems: list[Problem]) -> IntArray:
+    """Read a trace of scenes, or of differences between frames."""
+    name = "scene" if threshold is None else "difference"
+    table = _table(path, [name], problems)
+    if table is None:
+        return EMPTY
+    if threshold is None:
+        return _integers(table, name, 0, MAX_SCENE, str(path), problems)
+    values = _numbers(table, name)
+    # The first row's says nothing: there is no frame before it.
+    bad = ~(np.isfinite(values) & (values >= 0))
+    bad[0] = False
+    _report(table, str(path), name, bad, "must be a number from 0", problems)
+    return EMPTY if bad.any() else scenes_of_differences(values, threshold)
 
 
 def _table(path: Path, columns: list[str], problems: list[Problem]) -> pd.DataFrame | None:

@@ -111,6 +111,39 @@ def stage_limits(draw: st.DrawFn, pes: list[str]) -> Document:
 
 
 @st.composite
+def budgets(draw: st.DrawFn, exits: list[str]) -> Document:
+    """Tokens for going deeper, in a quarter of the policies."""
+    if len(exits) < 2 or draw(st.integers(0, 3)):
+        return {}
+    costs = {name: draw(st.sampled_from([0.0, 0.3, 1.0, 1.5])) for name in exits[:-1] if draw(st.integers(0, 3))}
+    income = draw(
+        st.sampled_from([{"per_frame": 0.4}, {"per_second": 30000.0}, {"per_frame": 0.1, "per_second": 7777.7}])
+    )
+    return {"budget": {"costs": costs or {exits[0]: 1.0}, "burst": draw(st.sampled_from([1.5, 3.0, 40.0])), **income}}
+
+
+@st.composite
+def reuses(draw: st.DrawFn, exits: list[str], pes: list[str]) -> Document:
+    """Answers that are used again, in a third of the policies."""
+    if draw(st.sampled_from([True, True, False])):
+        return {}
+    at = draw(st.sampled_from([*exits[-1:], *exits, "input", "input", "blind"]))
+    reuse = {
+        "at": at,
+        "patience": draw(st.sampled_from([1, 1, 2, 3])),
+        "at_most": draw(st.sampled_from(["unbounded", 1, 2, 5])),
+    }
+    if at == "input":
+        reuse["detector"] = {"time": f"{draw(st.integers(0, 4))} us", "pe": draw(st.sampled_from([None, *pes]))}
+    if at != "blind":
+        reuse |= {
+            "misses": draw(st.sampled_from(["0 %", "20 %"])),
+            "false_alarms": draw(st.sampled_from(["0 %", "30 %"])),
+        }
+    return {"reuse": reuse}
+
+
+@st.composite
 def policies(draw: st.DrawFn, exits: list[str], pes: list[str]) -> Document:
     """Every switch, except what contradicts itself or needs a trace."""
     decide = draw(st.sampled_from([True, True, True, False]))
@@ -127,6 +160,7 @@ def policies(draw: st.DrawFn, exits: list[str], pes: list[str]) -> Document:
     }
     return {
         **({"adaptive": adaptive} if levels else {}),
+        **((decide and draw(budgets(exits))) or draw(reuses(exits if decide else [], pes))),
         "exit_decision": "decide" if decide else "none",
         "speculation": "blocking" if blocking else "parallel",
         "cancellation": draw(st.sampled_from(["running", "queued", "none"])),
@@ -190,6 +224,12 @@ def streams(draw: st.DrawFn, n_exits: int, policy: Document, *, closed_loops: bo
         )
     stream: Document = {"arrivals": arrivals, "exits": exits}
     noise = draw(st.sampled_from([None, None, {"kind": "exponential"}, {"kind": "lognormal", "cv": 0.5}]))
+    dwells = [1, 3, [2, 5], *([f"{4 * period} us"] if arrivals["kind"] != "closed_loop" else [])]
+    scenes = [{"kind": "lengths", "dwell": draw(st.sampled_from(dwells))}]
+    if exits["kind"] == "regimes":
+        scenes.append({"kind": "regimes"})
+    if policy.get("reuse") or draw(st.sampled_from([True, False, False])):
+        stream["scenes"] = draw(st.sampled_from(scenes))
     return stream if noise is None else {**stream, "noise": noise}
 
 
@@ -208,6 +248,13 @@ def mappings(draw: st.DrawFn, board: Document, network: Document) -> Document:
     exits = exits_of(network)
     enabled = [name for name in exits if name == "final" or draw(st.sampled_from([True, True, True, False]))]
     return {"segments": mapping, "opp": opp, "exits": enabled}
+
+
+def compared(mapping: Document, policy: Document) -> Document:
+    """The mapping with the exit enabled at which the policy compares frames."""
+    at = (policy.get("reuse") or {}).get("at", "final")
+    known = {*mapping["exits"], at} - {"input", "blind"}
+    return {**mapping, "exits": sorted(known)}
 
 
 @st.composite
@@ -232,14 +279,22 @@ def exits_of(network: Document) -> list[str]:
 def entries(draw: st.DrawFn, board: Document, network: Document, shared: Document) -> Document:
     """One stream of several, which must not wait for the system; switches of the PEs are ``shared``."""
     # What a stream does not say is the scenario's: without levels of its own it has to say so.
-    policy = {"adaptive": None, **draw(policies(exits_of(network), list(board["pes"]))), **shared}
+    policy = {
+        "adaptive": None,
+        "reuse": None,
+        "budget": None,
+        **draw(policies(exits_of(network), list(board["pes"]))),
+        **shared,
+    }
     policy["queue"] = {**policy["queue"], "full": draw(st.sampled_from(["drop_newest", "drop_oldest"]))}
     stream = draw(streams(len(exits_of(network)), policy, closed_loops=False))
     return {
         "priority": draw(st.integers(0, 2)),
         "network": f"{network['name']}.yaml",
-        "mapping": draw(mappings(board, network)),
+        "mapping": compared(draw(mappings(board, network)), policy),
         "policy": policy,
+        # Or it would have the scenario's, which may be of regimes that its own exits do not have.
+        "scenes": {"kind": "lengths", "dwell": 2},
         **stream,
     }
 
@@ -257,7 +312,7 @@ def worlds(draw: st.DrawFn, several: bool | None = None) -> dict[str, Document]:
             "eesim": 1,
             "board": "toy/board.yaml",
             "network": "net.yaml",
-            "mapping": draw(mappings(board, network)),
+            "mapping": compared(draw(mappings(board, network)), policy),
             "policy": policy,
             "physics": {"transfers": draw(st.booleans()), "contention": draw(st.booleans())},
             "stream": draw(streams(len(exits_of(network)), policy)),

@@ -24,6 +24,9 @@ def keeping_worlds(draw: st.DrawFn) -> dict[str, Document]:
         policy["stage_queue"] = {**policy["stage_queue"], "full": "block"}
         if number in (0, keep) or draw(st.sampled_from([True, True, False])):
             policy["cancellation"] = "none"
+            # What gives frames up, or answers them before their time, would leave with places taken.
+            if number == keep:
+                policy["reuse"] = None
             if number == keep and policy.get("adaptive"):
                 policy["adaptive"] = {**policy["adaptive"], "give_up_after": []}
     # One PE beside another in an exclusive group is where a held head matters most.
@@ -45,8 +48,8 @@ def with_sections(plan: Plan, rng: np.random.Generator) -> Plan:
     """The plan with up to three random sections in each stream that can have some, a few of them shared."""
     enter, leave = np.full(plan.n_nodes, -1), np.full(plan.n_nodes, -1)
     places: list[int] = []
-    gives_up = (plan.level_last < plan.stream_exit[1:, None] - 1).any(axis=1)
-    for g in np.flatnonzero((plan.cancellation == Cancellation.NONE) & ~gives_up):
+    leaves_early = (plan.level_last < plan.stream_exit[1:, None] - 1).any(axis=1) | (plan.reuse_patience > 0)
+    for g in np.flatnonzero((plan.cancellation == Cancellation.NONE) & ~leaves_early):
         shared = iter(rng.permutation(len(places)).tolist())
         for _ in range(rng.integers(1, 4)):
             nodes = range(plan.stream_node[g], plan.stream_node[g + 1])

@@ -538,8 +538,8 @@ def test_counters_count_the_elapsed_part_of_what_is_under_way() -> None:
     engine.feed(draws(plan, []), final=True)
     assert engine.counters().busy_ns.tolist() == [[20]]
     assert engine.take_log().shape == (0, 5)
-    assert engine.take_records().shape == (2, 11)
-    assert engine.take_records().shape == (0, 11)
+    assert engine.take_records().shape == (2, 12)
+    assert engine.take_records().shape == (0, 12)
 
     plan = delayed_pair(2, 30, 1)
     engine = engine_for(plan)
@@ -557,7 +557,7 @@ def test_feeding_nothing_is_a_run_without_frames() -> None:
     engine = engine_for(plan, log=True)
     engine.feed(draws(plan, []), final=False)
     engine.feed(draws(plan, []), final=True)
-    assert engine.take_records().shape == (0, 11)
+    assert engine.take_records().shape == (0, 12)
     assert engine.counters().now_ns == 0
 
 

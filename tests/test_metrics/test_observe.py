@@ -36,7 +36,7 @@ def counters(now: int) -> Counters:
 def records(n: int, *, transient: int = 0, seed: int = 1) -> IntArray:
     """Frames every 100 ns that end out of order, some dropped; the first ones are slow."""
     rng = np.random.default_rng(seed)
-    rows = np.zeros((n, 11), np.int64)
+    rows = np.zeros((n, 12), np.int64)
     rows[:, observe.PLACE] = -1
     rows[:, observe.FRAME] = np.arange(n)
     rows[:, observe.ARRIVAL] = 100 * np.arange(n)

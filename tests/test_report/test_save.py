@@ -57,7 +57,7 @@ def test_frames_come_back(tmp_path):
     table = pq.read_table(tmp_path / "frames.parquet")
     assert table.column_names[:5] == ["frame", "arrival_ns", "finish_ns", "exit", "status"]
     types = {field.name: field.type for field in table.schema}
-    for name in ("status", "stream"):
+    for name in ("status", "stream", "lost_at", "basis"):
         assert types.pop(name) == pa.dictionary(pa.int32(), pa.string())
     assert set(types.values()) == {pa.int64()}
     pd.testing.assert_frame_equal(table.to_pandas(), result.frames(), check_dtype=False, check_categorical=False)
