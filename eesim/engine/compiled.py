@@ -19,7 +19,7 @@ from eesim.plan.plan import Draws, IntArray, Plan
 
 _advance = WarmOnce(advance)
 
-BLOCK_FRAMES = 4096
+BLOCK_FRAMES = 16_384
 """Frames handed to the kernel at a time: enough to hide the cost of a call, few enough to bound memory."""
 
 

@@ -49,29 +49,29 @@ def _in_short(folder: Folder) -> Section:
 
 
 def _front(folder: Folder) -> Section | None:
-    """Cost against accuracy: the front, the choice, and what the published search promised and got."""
+    """Accuracy against cost: the front, the choice, and what the published search promised and got."""
     found = folder.json(MAIN)
     if not found["front"]:
         return None
     cost, baseline = found["cost"], found["baseline"]
-    points = sorted((float(one["accuracy"]), float(one["cost"])) for one in found["front"])
+    points = sorted((float(one["cost"]), float(one["accuracy"])) for one in found["front"])
     marks = [("the choice", BLUE, found["calibration"]), ("the choice on test samples", GREEN, found["test"])]
     if baseline:
         promised = ("the published search's promise", ORANGE, baseline["predicted"])
         marks += [promised, ("what it truly gets", VERMILLION, baseline["actual"])]
-    shown = [(name, color, float(one["accuracy"]), float(one["cost"])) for name, color, one in marks if one]
+    shown = [(name, color, float(one["cost"]), float(one["accuracy"])) for name, color, one in marks if one]
     xs = [x for x, _ in points] + [x for *_, x, _ in shown]
     ys = [y for _, y in points] + [y for *_, y in shown]
     axis = f"{str(cost['kind']).replace('_', ' ')}, {cost['unit']}".removesuffix(", ")
-    alt = f"{axis} against accuracy: {len(points):,} settings that no other beats in both"
-    spread = (max(xs) - min(xs) or 0.01) / 20, (max(ys) - min(ys) or max(ys) or 1.0) / 20
+    alt = f"accuracy against {axis}: {len(points):,} settings that no other beats in both"
+    spread = (max(xs) - min(xs) or max(xs) or 1.0) / 20, (max(ys) - min(ys) or 0.01) / 20
     plot = Plot(
-        alt, (min(xs) - spread[0], max(xs) + spread[0]), (max(min(ys) - spread[1], 0.0), max(ys) + spread[1]),
-        x_title="accuracy", y_title=axis, left=74, percent="x",
+        alt, (max(min(xs) - spread[0], 0.0), max(xs) + spread[0]), (min(ys) - spread[1], max(ys) + spread[1]),
+        x_title=axis, y_title="accuracy", left=66, percent="y",
     )  # fmt: skip
     plot.steps(points, BLUE)
     for name, color, x, y in shown:
-        plot.dot(x, y, color, f"{name}\naccuracy {percent(x)}\n{with_unit(y, cost['unit'])}", radius=5)
+        plot.dot(x, y, color, f"{name}\naccuracy {percent(y)}\n{with_unit(x, cost['unit'])}", radius=5)
     legend = [
         Key("front of the samples searched", BLUE, "solid"),
         *(Key(name, color, "dot") for name, color, *_ in shown),
