@@ -320,8 +320,8 @@ def test_a_scenario_of_ones_own(capsys: pytest.CaptureFixture[str], tmp_path: Pa
 
 
 def test_a_reader_that_goes_away_loses_no_file(tmp_path: Path) -> None:
-    process = start("run", CAMERA, *FEW, "-o", tmp_path, "--no-plots", "--no-frames")
-    assert process.stdout is not None
-    process.stdout.close()
-    assert process.wait(timeout=300) == 0
+    with start("run", CAMERA, *FEW, "-o", tmp_path, "--no-plots", "--no-frames") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(timeout=300) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"command.json", "report.json", "summary.json"}
