@@ -34,6 +34,7 @@ typedef struct Plan {
 typedef struct Record {
     int64_t frame, arrival_ns, finish_ns, exit, status, queueing_ns, service_ns, transfer_ns;
     int64_t stream, level; /* one stream without levels: both are 0 */
+    int64_t place, basis;  /* no frame is lost, none gets the answer of another */
 } Record;
 
 typedef enum Status { WAITING, READY, RUNNING, DONE, CANCELLED } Status;
@@ -281,6 +282,7 @@ static void answer(Run *run, Task *task, int64_t reached)
     *run->next_record++ = (Record){
         .frame = frame->number, .arrival_ns = frame->arrival, .finish_ns = run->now, .exit = reached,
         .status = ANSWERED, .queueing_ns = queueing, .service_ns = nominal[SEGMENT], .transfer_ns = nominal[TRANSFER],
+        .place = -1,
     };
     if (run->plan->cancellation != CANCEL_NOTHING)
         close_frame(run, frame);

@@ -108,7 +108,7 @@ class NativeEngine:
         self._counters = self._counters._replace(now_ns=now.value)
 
     def take_records(self) -> IntArray:
-        """Hand over the records of all frames, in the order in which they ended, (n, 10)."""
+        """Hand over the records of all frames, in the order in which they ended, a row each."""
         return self._records
 
     def counters(self) -> Counters:
