@@ -70,10 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is None:
         parser.print_help()
         return GOOD
+    words = sys.argv[1:] if argv is None else argv
     try:
         status: int = command_module(arguments.command).execute(arguments)
         if status in (GOOD, NOT_MET):
-            record_command(arguments, sys.argv[1:] if argv is None else argv)
+            record_command(arguments, words)
         sys.stdout.flush()
         return status
     except InputError as error:
@@ -86,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader (`| head`) has gone: keep the interpreter's shutdown from complaining about it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        record_command(arguments, words)
         return GOOD
     except KeyboardInterrupt:
         return 130

@@ -7,8 +7,6 @@ from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from eesim.errors import suggest
 from eesim.findings import SpecError
 from eesim.hardware.spec import Board
@@ -25,7 +23,7 @@ class MappingSpec(Spec):
 
     segments: Annotated[str | tuple[str, ...] | dict[str, str], OneOf()]
     opp: dict[str, FrequencyHz] = {}
-    exits: Annotated[Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)], OneOf()] = "all"
+    exits: Annotated[Literal["all"] | tuple[str, ...], OneOf()] = "all"
     thresholds: Annotated[float | dict[str, float], OneOf()] | None = None
 
 

@@ -27,6 +27,9 @@ _HIGH: dict[str, Any] = {"facecolor": BLUE, "edgecolor": "white", "linewidth": 0
 MOST_BARS = 20
 NAME = 48
 
+MANY_DIGITS = 1e5
+"""From here on five digits would be written with an exponent."""
+
 
 def tornado_figure(found: Sensitivity, metric: str) -> Figure | None:
     """Draw how far each input moves a metric at its low and its high end; None if nothing does."""
@@ -68,7 +71,8 @@ def _bars(axes: Axes, parameter: Parameter, metric: str, y: int, base: float, sc
     for width, end in zip(values, ends, strict=True):
         if not width or end is None or (same_side and abs(width) < max(abs(v or 0) for v in values)):
             continue
-        text = f"{float(end.number):.5g} {end.unit}".strip()
+        value = float(end.number)
+        text = (f"{value:,.0f}" if abs(value) >= MANY_DIGITS else f"{value:.5g}") + f" {end.unit}".rstrip()
         side = "left" if width > 0 else "right"
         offset = 3 if width > 0 else -3
         axes.annotate(

@@ -317,3 +317,11 @@ def test_a_scenario_of_ones_own(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     done = here(capsys, "run", path, "--json")
     assert done.status == 0
     assert done.json()["frames"] == 10
+
+
+def test_a_reader_that_goes_away_loses_no_file(tmp_path: Path) -> None:
+    with start("run", CAMERA, *FEW, "-o", tmp_path, "--no-plots", "--no-frames") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(timeout=300) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"command.json", "report.json", "summary.json"}

@@ -134,6 +134,7 @@ def test_a_clock_of_nothing_is_reported_with_a_suggestion() -> None:
         (["exit2"], (False, True, False, True)),
         (["exit3", "exit1", "final"], (True, False, True, True)),
         (["final"], (False, False, False, True)),
+        ([], (False, False, False, True)),
     ],
 )
 def test_exits_can_be_disabled_but_not_the_final_one(written: Any, enabled: tuple[bool, ...]) -> None:

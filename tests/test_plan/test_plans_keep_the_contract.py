@@ -111,8 +111,9 @@ def assert_numbers(lowered: Lowered) -> None:
     assert plan.node_state.max() < plan.n_states
     assert set(plan.server_resource.tolist()) == set(range(plan.n_resources))
     assert (np.diff(plan.server_resource) >= 0).all()
-    # Only a transfer can be a pure delay, and no segment is lost on a link.
-    assert (plan.node_kind[plan.node_resource == PURE_DELAY] == NodeKind.TRANSFER).all()
+    # Only a transfer, or what compares inputs, can be a pure delay, and no segment is lost on a link.
+    delays = plan.node_resource == PURE_DELAY
+    assert ((plan.node_kind == NodeKind.TRANSFER) | (plan.node_detects > 0))[delays].all()
     assert (plan.node_resource[plan.node_kind == NodeKind.SEGMENT] < lowered.labels.n_pes).all()
     assert lowered.exit_of[-1] == plan.n_exits - 1
     assert (np.diff(lowered.exit_of) >= 0).all()

@@ -81,7 +81,7 @@ def _score_row(row: Mapping[str, Any]) -> list[str]:
         *(str(row[key]) for key in ("suite", "graph", "quantity")),
         f"{row['n']:,.0f}",
         _percent(row["mape_pct"]),
-        "" if low is None or high is None else f"{number(low, 3)} to {number(high, 3)} %",
+        "" if low is None or high is None else f"{low:,.2f} to {high:,.2f} %",
         *(_percent(row[key]) for key in ("median_ape_pct", "p95_ape_pct")),
         _percent(row["bias_pct"], signed=True),
         *(number(row.get(key), 3) for key in ("r2", "spearman")),
@@ -98,7 +98,7 @@ def _regret(row: Mapping[str, Any]) -> str:
 def _percent(value: float | None, *, signed: bool = False) -> str:
     if value is None:
         return "n/a"
-    return f"{'+' if signed and value > 0 else ''}{number(value, 3)} %"
+    return f"{value:+,.2f} %" if signed else f"{value:,.2f} %"
 
 
 def _parity(folder: Folder) -> Section | None:
