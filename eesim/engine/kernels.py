@@ -217,13 +217,15 @@ def finish_server(m: IntArray, v: int) -> None:
     m[r + c.RES_HELD] -= batch * m[m[t + c.TASK_NODE] + c.NODE_BYTES]
     if m[r + c.RES_BUSY] == 0:
         m[c.MASK] -= m[r + c.RES_BIT]
+    share = service
     for i in range(batch):
         if batch > 1:
             t = m[m[v + c.SERVER_MEMBERS] + i]
+            # Whole ns, which add up.
+            share = service * (i + 1) // batch - service * i // batch
         if m[c.LOGGING]:
             note_task(m, ABORT if m[v + c.SERVER_STOPPED] else FINISH, t, m[v + c.SERVER_INDEX])
-        # Shares of whole ns, which add up.
-        done(m, t, v, service * (i + 1) // batch - service * i // batch)
+        done(m, t, v, share)
 
 
 @kernel

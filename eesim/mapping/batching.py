@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from eesim.mapping.reuse import WrittenTime
 from eesim.spec import Spec
-from eesim.units import TimeNs
 
 LONGEST_WAIT_NS = 3600 * 10**9
 
@@ -16,7 +16,7 @@ class Batches(Spec):
     """Tasks of one segment that a PE serves together at most, and how long one waits for others at the idle PE."""
 
     size: Annotated[int, Field(ge=1, le=256)]
-    wait: Annotated[TimeNs, Field(ge=0, le=LONGEST_WAIT_NS)] = 0
+    wait: Annotated[WrittenTime, Field(ge=0, le=LONGEST_WAIT_NS)] = 0
 
 
 class Batching(Spec):

@@ -165,3 +165,11 @@ def test_the_shipped_example() -> None:
     one_by_one = eesim.run(eesim.load(path, [*short, "policy.batching=null"]))
     assert (in_batches.value("drop_rate") or 0) < 0.01 < (one_by_one.value("drop_rate") or 0)
     assert (in_batches.value("latency_ms.mean") or 0) < (one_by_one.value("latency_ms.mean") or 0) / 2
+
+
+def test_a_policy_that_was_found_can_be_written_again() -> None:
+    policy = batched(policy__batching={"pes": {"G": {"size": 4, "wait": "3 ms"}}}).policy
+    assert policy.batching is not None
+    written = policy.batching.model_dump()
+    assert written == {"pes": {"G": {"size": 4, "wait": "3000000 ns"}}}
+    assert type(policy.batching).model_validate(written) == policy.batching
