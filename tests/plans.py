@@ -47,6 +47,8 @@ class Step:
     leave: int = -1
     size: int = 0
     detects: bool = False
+    together: Sequence[int] = ()
+    """Work of 2, 3, ... tasks together."""
 
 
 def ints(values: Any) -> IntArray:
@@ -67,6 +69,7 @@ def needs(steps: Sequence[Step]) -> list[int]:
 RULES = {
     "stage_capacity": UNBOUNDED,
     "stage_bytes": UNBOUNDED,
+    "batch_wait_ns": 0,
     "section_places": [],
     "stage_full": WhenFull.BLOCK,
     "queue_capacity": UNBOUNDED,
@@ -95,6 +98,7 @@ def graph(steps: Sequence[Step]) -> dict[str, Any]:
     successors = [[later for later in range(n) if node in steps[later].after] for node in range(n)]
     work = [[step.work] if isinstance(step.work, int) else list(step.work) for step in steps]
     n_states = max(map(len, work))
+    most = max(len(step.together) for step in steps)
     return {
         "stream_node": [0, n],
         "stream_exit": [0, max(exits) + 1],
@@ -109,6 +113,10 @@ def graph(steps: Sequence[Step]) -> dict[str, Any]:
         "node_work_ns": [row * n_states if len(row) == 1 else row for row in work],
         "node_kernels": [step.kernels for step in steps],
         "node_bytes": [step.size for step in steps],
+        "node_batch": [len(step.together) + 1 for step in steps],
+        "batch_work_ns": [
+            [[*step.together, *[0] * (most - len(step.together))] for _ in range(n_states)] for step in steps
+        ],
         "node_detects": [step.detects for step in steps],
         "node_enter": [step.enter for step in steps],
         "node_leave": [step.leave for step in steps],
@@ -141,7 +149,7 @@ def build(steps: Sequence[Step], *, servers: Sequence[int] = (), **rules: Any) -
     fields.setdefault("exit_cost", [0] * len(fields["exit_need"]))
     if "level_last" not in fields:
         fields["level_last"] = [[len(fields["exit_need"]) - 1] * (len(fields["level_up"][0]) + 1)]
-    for name in ("stage_capacity", "stage_bytes"):
+    for name in ("stage_capacity", "stage_bytes", "batch_wait_ns"):
         if isinstance(fields[name], int):
             fields[name] = [fields[name]] * len(counts)
     arrays = {name for name, kind in Plan.__annotations__.items() if "IntArray" in str(kind)}

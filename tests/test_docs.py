@@ -327,8 +327,18 @@ def test_presets_are_the_code_s() -> None:
         assert {str(getattr(policy, switch)) for policy in policies} == {str(Policy.model_fields[switch].default)}
     text = SEMANTICS.read_text(encoding="utf-8")
     (sentence,) = re.findall(r"^All: (.*?)\. ", text, re.DOTALL | re.MULTILINE)
-    assert same == {"frames_in_flight", "queue", "stage_queue", "dispatch", "abort_at", "adaptive", "reuse", "budget"}
-    assert "`adaptive`, `reuse` and `budget` off" in sentence
+    assert same == {
+        "frames_in_flight",
+        "queue",
+        "stage_queue",
+        "dispatch",
+        "abort_at",
+        "adaptive",
+        "reuse",
+        "budget",
+        "batching",
+    }
+    assert "`adaptive`, `reuse`, `budget` and `batching` off" in sentence
     assert "`frames_in_flight` and both queues unbounded" in sentence
     for switch in ("dispatch", "abort_at"):
         assert f"`{switch}: {Policy.model_fields[switch].default}`" in sentence

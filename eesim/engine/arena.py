@@ -8,7 +8,7 @@ import numpy as np
 
 from eesim.engine import layout as c
 from eesim.engine.protocol import Memory
-from eesim.plan.check import check_sections, limits_stages
+from eesim.plan.check import check_batches, check_sections, limits_stages
 from eesim.plan.plan import NEVER, PURE_DELAY, UNBOUNDED, Draws, IntArray, Plan, WhenFull
 
 LOG_ROWS_PER_NODE = 9
@@ -40,7 +40,7 @@ class Arena:
     Raises
     ------
     ValueError
-        If the plan has sections that cannot be kept (see `eesim.plan.check.check_sections`).
+        If the plan has sections or batches that cannot be kept (see `eesim.plan.check`).
     """
 
     def __init__(self, plan: Plan, *, log: bool, memory: Memory | None = None) -> None:
@@ -62,6 +62,7 @@ class Arena:
             self.m[:offset] = begun[1][: c.RUN_WIDTH]
             return
         check_sections(plan)
+        check_batches(plan)
         self._place_rules(log)
         self._place_streams()
         self._place_resources()
@@ -134,6 +135,7 @@ class Arena:
         m[c.N_RESOURCES] = plan.n_resources
         m[c.N_SERVERS] = plan.n_servers
         m[c.CONFIDENT_WIDTH] = plan.n_levels + 1
+        m[c.BATCH_WIDTH] = plan.batch_work_ns.shape[2]
 
     def _place_streams(self) -> None:
         plan = self.plan
@@ -191,7 +193,15 @@ class Arena:
         servers[:, c.SERVER_INDEX] = np.arange(plan.n_servers)
         servers[:, c.SERVER_RESOURCE] = first_resource + plan.server_resource * c.RES_WIDTH
         servers[:, c.SERVER_FINISH] = NEVER
-        offsets = self.place(resources), self.place(servers), self.place(plan.speed_ppm), self.place(plan.exit_need)
+        batching = plan.node_resource[plan.node_batch > 1]
+        resources[batching, c.RES_BATCHES] = 1
+        resources[:, c.RES_WAIT] = plan.batch_wait_ns
+        members = np.isin(plan.server_resource, batching)
+        room = self._end + resources.size + servers.size + np.arange(members.sum()) * (plan.batch_work_ns.shape[2] + 1)
+        servers[members, c.SERVER_MEMBERS] = room
+        places = self.place(resources), self.place(servers)
+        self.allocate(int(members.sum()) * (plan.batch_work_ns.shape[2] + 1))
+        offsets = *places, self.place(plan.speed_ppm), self.place(plan.exit_need)
         self.m[[c.RESOURCES, c.SERVERS, c.SPEEDS, c.EXIT_NEED]] = offsets
         offset = self.place(plan.exit_cost)
         self.m[c.EXIT_COST] = offset
@@ -210,6 +220,7 @@ class Arena:
         place = np.arange(plan.n_nodes) - np.repeat(plan.stream_node[:-1], np.diff(plan.stream_node))
         followers = self.place(c.SLOT_WIDTH + place[plan.succ] * c.TASK_WIDTH)
         work = self.place(plan.node_work_ns)
+        together = self.place(plan.batch_work_ns)
         busy = self.allocate(plan.n_nodes * plan.n_states)
         node = np.zeros((plan.n_nodes, c.NODE_WIDTH), np.int64)
         served = plan.node_resource != PURE_DELAY
@@ -227,6 +238,8 @@ class Arena:
             (c.NODE_STATE, plan.node_state),
             (c.NODE_KERNELS, plan.node_kernels),
             (c.NODE_BYTES, plan.node_bytes),
+            (c.NODE_BATCH, plan.node_batch),
+            (c.NODE_BATCH_WORK, together + index * plan.n_states * plan.batch_work_ns.shape[2]),
             (c.NODE_DETECTS, plan.node_detects),
             (c.NODE_COMPLETES, (plan.node_exit >= 0) | (plan.node_leave >= 0) | (plan.node_detects > 0)),
             (c.NODE_FOLLOWERS, followers + plan.succ_ptr[:-1]),

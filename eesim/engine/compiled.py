@@ -158,4 +158,5 @@ class _Totals(Sequence[Counters]):
             return [self[i] for i in range(*index.indices(len(self)))]
         row, (n, v) = self._rows[index], self._shape
         busy, wasted = row[1 : 1 + n * v].reshape(n, v), row[1 + n * v : 1 + n * v + n]
-        return Counters(int(row[0]), busy, wasted, row[1 + n * v + n :])
+        blocked, batches, batched = row[1 + n * v + n :].reshape(3, -1)
+        return Counters(int(row[0]), busy, wasted, blocked, batches, batched)

@@ -26,6 +26,8 @@ class Node:
     work_ns: tuple[int, ...]
     kernels: int
     bytes: int
+    batch: int
+    batch_work_ns: tuple[tuple[int, ...], ...]
     detects: bool
     enter: int
     leave: int
@@ -54,8 +56,13 @@ class Task:
         The predecessor that was done last; None for node 0, which the arrival causes.
     key
         Place in the queue of the resource, (priority, number): the lowest is served first.
+    ready_ns
+        Instant at which it began to wait for its resource.
     state, work
-        State in which the resource was found at the start, and the units of work that follow from it.
+        State in which the resource was found at the start, and the units of work that follow from it; those of the
+        whole batch if it is served with others.
+    service_ns
+        Its share of the service, once it has ended: all of it, unless it was served with others.
     """
 
     frame: Frame
@@ -66,27 +73,36 @@ class Task:
     key: tuple[int, int] = (-1, -1)
     state: int = 0
     work: int = 0
+    ready_ns: int = 0
     start_ns: int = 0
     end_ns: int = 0
+    service_ns: int = 0
 
     @property
     def full_speed_ns(self) -> int:
         """Time that the work takes at full speed."""
         return -(-self.work // FULL_SPEED)
 
-    def begin(self, now: int, state: int) -> None:
-        """Start at ``now`` on a resource that is found in ``state``."""
+    @property
+    def noise(self) -> int:
+        """Factor on its work, ppm."""
         noise = self.frame.noise_ppm
-        factor = FULL_SPEED if noise is None else noise[self.node.number]
+        return FULL_SPEED if noise is None else noise[self.node.number]
+
+    def begin(self, now: int, state: int, batch: int = 1, noise: int | None = None) -> None:
+        """Start at ``now`` on a resource that is found in ``state``, in a ``batch`` of so many with that ``noise``."""
+        work_ns = self.node.work_ns[state] if batch == 1 else self.node.batch_work_ns[state][batch - 2]
         self.state = state
-        self.work = self.node.work_ns[state] * factor
+        self.work = work_ns * (self.noise if noise is None else noise)
         self.start_ns = now
         self.phase = Phase.RUNNING
         self.frame.running += 1
 
-    def end(self, now: int) -> None:
-        """Finish or be stopped at ``now``."""
+    def end(self, now: int, place: int = 0, batch: int = 1) -> None:
+        """Finish or be stopped at ``now``, in this ``place`` of a ``batch``: the shares add up to its service."""
+        service = now - self.start_ns
         self.end_ns = now
+        self.service_ns = service * (place + 1) // batch - service * place // batch
         self.phase = Phase.ENDED
         self.frame.running -= 1
 
@@ -242,6 +258,8 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
         plan.node_work_ns.tolist(),
         plan.node_kernels.tolist(),
         plan.node_bytes.tolist(),
+        plan.node_batch.tolist(),
+        plan.batch_work_ns.tolist(),
         plan.node_detects.tolist(),
         plan.node_enter.tolist(),
         plan.node_leave.tolist(),
@@ -262,14 +280,16 @@ def read_nodes(plan: Plan) -> tuple[Node, ...]:
             work_ns=tuple(work),
             kernels=kernels,
             bytes=size,
+            batch=batch,
+            batch_work_ns=tuple(map(tuple, together)),
             detects=bool(detects),
             enter=enter,
             leave=leave,
             successors=followers,
         )
         for number, (
-            kind, resource, rank, missing, exit_, need, gate, state, work, kernels, size, detects, enter, leave,
-            followers
+            kind, resource, rank, missing, exit_, need, gate, state, work, kernels, size, batch, together, detects,
+            enter, leave, followers
         ) in enumerate(columns)
     )  # fmt: skip
 

@@ -27,6 +27,14 @@ def check_start(server: Server, now: int) -> None:
         _fail(f"server {server.number} starts a task at {now} ns, before its last one ended")
 
 
+def check_batch(server: Server) -> None:
+    """Hold that tasks served together are of one node and in order, no more than may be."""
+    batch = server.batch
+    keys = [task.key for task in batch]
+    if len({task.node.number for task in batch}) > 1 or len(batch) > batch[0].node.batch or keys != sorted(set(keys)):
+        _fail(f"server {server.number} serves {[_name(task) for task in batch]} together")
+
+
 def check_service(server: Server, task: Task, now: int) -> None:
     """Hold that a task got exactly its work in the time it was served, and the server not more than all time.
 
@@ -43,14 +51,14 @@ def check_service(server: Server, task: Task, now: int) -> None:
         _fail(f"server {server.number} was busy for {server.busy_ns} ns of {now} ns")
 
 
-def check_settled(resources: Sequence[Resource], sections: Sequence[Section] = ()) -> None:
+def check_settled(resources: Sequence[Resource], sections: Sequence[Section] = (), now: int = 0) -> None:
     """Hold that no server idles beside a task it could start, and that one member of a group is active."""
     full = {section.number for section in sections if len(section.inside) >= section.places}
     groups: dict[int, list[Resource]] = {}
     for resource in resources:
         if resource.group >= 0:
             groups.setdefault(resource.group, []).append(resource)
-        elif resource.is_ready() and resource.first().node.enter not in full:
+        elif resource.is_ready() and resource.first().node.enter not in full and not _may_gather(resource, now):
             _fail(f"resource {resource.number} is idle although a task waits for it")
     for group, members in groups.items():
         active = [member for member in members if member.is_serving()]
@@ -61,6 +69,13 @@ def check_settled(resources: Sequence[Resource], sections: Sequence[Section] = (
             first = min(ready, key=Resource.lowest_key)
             if first.first().node.enter not in full and (not active or active[0] is first):
                 _fail(f"resource {first.number} is idle although group {group} lets it start a task")
+
+
+def _may_gather(resource: Resource, now: int) -> bool:
+    """Whether too few tasks of the first one's node wait, and it has not waited too long."""
+    first = resource.first()
+    alike = sum(task.node is first.node for _, task in resource.waiting)
+    return alike < first.node.batch and now - first.ready_ns < resource.batch_wait_ns
 
 
 def check_inside(section: Section) -> None:

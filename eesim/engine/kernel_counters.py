@@ -8,8 +8,11 @@ from eesim.plan.plan import IntArray
 
 
 def row_width(n_nodes: int, n_states: int, n_resources: int) -> int:
-    """Numbers in a row of totals: the instant, service per node and state, waste per node, blocking per resource."""
-    return 1 + n_nodes * n_states + n_nodes + n_resources
+    """Numbers in a row of totals: the instant, service per node and state, waste per node, three per resource.
+
+    Those are the time blocked, the batches and the tasks in them.
+    """
+    return 1 + n_nodes * n_states + n_nodes + 3 * n_resources
 
 
 @kernel
@@ -25,8 +28,12 @@ def write_totals(m: IntArray, row: IntArray, at: int) -> None:
     blocked = at + n_busy + n_nodes
     for n in range(n_nodes):
         row[at + n_busy + n] = m[nodes + n * c.NODE_WIDTH + c.NODE_WASTED]
-    for r in range(m[c.N_RESOURCES]):
-        row[blocked + r] = m[m[c.RESOURCES] + r * c.RES_WIDTH + c.RES_BLOCKED_NS]
+    n_resources = m[c.N_RESOURCES]
+    for i in range(n_resources):
+        r = m[c.RESOURCES] + i * c.RES_WIDTH
+        row[blocked + i] = m[r + c.RES_BLOCKED_NS]
+        row[blocked + n_resources + i] = m[r + c.RES_STARTS]
+        row[blocked + 2 * n_resources + i] = m[r + c.RES_STARTED]
     for i in range(m[c.N_SERVERS]):
         server = m[c.SERVERS] + i * c.SERVER_WIDTH
         if m[server + c.SERVER_BLOCKED]:

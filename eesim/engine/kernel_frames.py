@@ -149,7 +149,7 @@ def end_frame(m: IntArray, s: int, reached: int, status: int) -> int:
     for _ in range(m[g + c.STREAM_N_NODES]):
         n = m[t + c.TASK_NODE]
         if m[t + c.TASK_STATUS] == c.DONE and m[n + c.NODE_NEED] > reached:
-            m[n + c.NODE_WASTED] += m[t + c.TASK_END] - m[t + c.TASK_START]
+            m[n + c.NODE_WASTED] += m[t + c.TASK_SERVICE]
         t += c.TASK_WIDTH
     m[s + c.SLOT_ENDED] = 1
     m[s + c.SLOT_EXIT] = reached
@@ -365,6 +365,7 @@ def release(m: IntArray, t: int, delay_now: bool) -> None:
         key = m[s + c.SLOT_FRAME] * m[c.N_NODES] + m[n + c.NODE_RANK]
     m[t + c.TASK_KEY] = m[m[s + c.SLOT_STREAM] + c.STREAM_KEY] + key
     m[t + c.TASK_STATUS] = c.READY
+    m[t + c.TASK_START] = m[c.NOW]
     push(m, m[r + c.RES_HEAP], m[r + c.RES_WAITING], t)
     m[r + c.RES_WAITING] += 1
     m[r + c.RES_HELD] += m[n + c.NODE_BYTES]

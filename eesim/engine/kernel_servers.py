@@ -9,7 +9,7 @@ from __future__ import annotations
 from eesim.engine import layout as c
 from eesim.engine.jit import kernel
 from eesim.engine.queues import before, remove
-from eesim.plan.plan import FULL_SPEED, KEEP_STATE, UNBOUNDED, Cancellation, EventKind, IntArray
+from eesim.plan.plan import FULL_SPEED, KEEP_STATE, NEVER, UNBOUNDED, Cancellation, EventKind, IntArray
 
 START = int(EventKind.START)
 UNBLOCK = int(EventKind.UNBLOCK)
@@ -44,14 +44,18 @@ def has_room(m: IntArray, r: int, n: int) -> bool:
 
 
 @kernel
+def task_noise(m: IntArray, t: int) -> int:
+    """Factor on the work of task ``t``, ppm."""
+    if m[c.NOISE] == 0:
+        return FULL_SPEED
+    row = m[m[t + c.TASK_SLOT] + c.SLOT_FRAME] - m[c.NOISE_FIRST]
+    return m[m[c.NOISE] + row * m[c.N_NODES] + m[m[t + c.TASK_NODE] + c.NODE_INDEX]]
+
+
+@kernel
 def task_work(m: IntArray, t: int, state: int) -> int:
     """Work of task ``t`` on a resource found in ``state``, ns x ppm."""
-    n = m[t + c.TASK_NODE]
-    work_ns = m[m[n + c.NODE_WORK] + state]
-    if m[c.NOISE] == 0:
-        return work_ns * FULL_SPEED
-    row = m[m[t + c.TASK_SLOT] + c.SLOT_FRAME] - m[c.NOISE_FIRST]
-    return work_ns * m[m[c.NOISE] + row * m[c.N_NODES] + m[n + c.NODE_INDEX]]
+    return m[m[m[t + c.TASK_NODE] + c.NODE_WORK] + state] * task_noise(m, t)
 
 
 @kernel
@@ -95,18 +99,31 @@ def start(m: IntArray, r: int) -> None:
     while m[v + c.SERVER_TASK] != c.NOBODY:
         v += c.SERVER_WIDTH
     t = m[m[r + c.RES_HEAP]]
-    remove(m, m[r + c.RES_HEAP], m[r + c.RES_WAITING], 0)
+    work = task_work(m, t, m[r + c.RES_STATE])
+    begin(m, r, v, t, work)
+    occupy(m, r, v, t, work)
+
+
+@kernel
+def begin(m: IntArray, r: int, v: int, t: int, work: int) -> None:
+    """Task ``t`` waits no more for resource ``r``: it starts on server ``v``."""
+    remove(m, m[r + c.RES_HEAP], m[r + c.RES_WAITING], m[t + c.TASK_PLACE])
     m[r + c.RES_WAITING] -= 1
-    state = m[r + c.RES_STATE]
-    work = task_work(m, t, state)
-    next_state = m[m[t + c.TASK_NODE] + c.NODE_STATE]
-    if next_state != KEEP_STATE:
-        m[r + c.RES_STATE] = next_state
     m[t + c.TASK_STATUS] = c.RUNNING
     m[t + c.TASK_START] = m[c.NOW]
     m[t + c.TASK_NOMINAL] = (work + FULL_SPEED - 1) // FULL_SPEED
-    m[t + c.TASK_FOUND] = state
+    m[t + c.TASK_FOUND] = m[r + c.RES_STATE]
     m[m[t + c.TASK_SLOT] + c.SLOT_RUNNING] += 1
+    if m[c.LOGGING]:
+        note_task(m, START, t, m[v + c.SERVER_INDEX])
+
+
+@kernel
+def occupy(m: IntArray, r: int, v: int, t: int, work: int) -> None:
+    """Server ``v`` of resource ``r`` takes up ``work``, that of task ``t`` or of the batch that begins with it."""
+    next_state = m[m[t + c.TASK_NODE] + c.NODE_STATE]
+    if next_state != KEEP_STATE:
+        m[r + c.RES_STATE] = next_state
     m[v + c.SERVER_TASK] = t
     m[v + c.SERVER_WORK] = work
     m[v + c.SERVER_REMAINING] = work
@@ -118,8 +135,59 @@ def start(m: IntArray, r: int) -> None:
         m[c.MASK] += m[r + c.RES_BIT]
     m[r + c.RES_BUSY] += 1
     m[c.RETIME] = 1
-    if m[c.LOGGING]:
-        note_task(m, START, t, m[v + c.SERVER_INDEX])
+
+
+@kernel
+def gather(m: IntArray, r: int, members: int) -> int:
+    """List, from ``members`` on, the first task that waits for ``r`` and those to be served with it; how many.
+
+    They are in the order of their keys; the heap is not.
+    """
+    heap = m[r + c.RES_HEAP]
+    n = m[m[heap] + c.TASK_NODE]
+    most = m[n + c.NODE_BATCH]
+    m[members] = m[heap]
+    count = 1
+    for i in range(1, m[r + c.RES_WAITING] if most > 1 else 1):
+        t = m[heap + i]
+        if m[t + c.TASK_NODE] != n or (count == most and before(m, m[members + most - 1], t)):
+            continue
+        at = count if count < most else most - 1
+        count = at + 1
+        # Ends at the first one at the latest.
+        while before(m, t, m[members + at - 1]):
+            m[members + at] = m[members + at - 1]
+            at -= 1
+        m[members + at] = t
+    return count
+
+
+@kernel
+def start_batch(m: IntArray, r: int) -> bool:
+    """Start the first task that waits for resource ``r``, with others of its node; or wait for more, and say False."""
+    v = m[r + c.RES_SERVER]
+    members = m[v + c.SERVER_MEMBERS]
+    count = gather(m, r, members)
+    first = m[members]
+    n = m[first + c.TASK_NODE]
+    until = m[first + c.TASK_START] + m[r + c.RES_WAIT]
+    if count < m[n + c.NODE_BATCH] and m[c.NOW] < until:
+        m[v + c.SERVER_FINISH] = until
+        return False
+    work = m[m[n + c.NODE_WORK] + m[r + c.RES_STATE]]
+    if count > 1:
+        work = m[m[n + c.NODE_BATCH_WORK] + m[r + c.RES_STATE] * m[c.BATCH_WIDTH] + count - 2]
+    noise = 0
+    for i in range(count):
+        noise = max(noise, task_noise(m, m[members + i]))
+    for i in range(count):
+        begin(m, r, v, m[members + i], work * noise)
+    occupy(m, r, v, first, work * noise)
+    m[v + c.SERVER_BATCH] = count
+    if m[n + c.NODE_BATCH] > 1:
+        m[r + c.RES_STARTS] += 1
+        m[r + c.RES_STARTED] += count
+    return True
 
 
 @kernel
@@ -160,14 +228,27 @@ def barred(m: IntArray, r: int) -> bool:
 
 
 @kernel
+def dispatch_batch(m: IntArray, r: int) -> bool:
+    """Start what can start on the only server of ``r``, if it is idle; whether anything did."""
+    if m[r + c.RES_IDLE] == 0:
+        return False
+    # What it waited for may have gone, or begin now.
+    m[m[r + c.RES_SERVER] + c.SERVER_FINISH] = NEVER
+    return m[r + c.RES_WAITING] > 0 and start_batch(m, r)
+
+
+@kernel
 def dispatch(m: IntArray) -> bool:
     """Start what can start; whether anything did."""
     any_started = False
     r = m[c.RESOURCES]
     for _ in range(m[c.N_RESOURCES]):
-        while m[r + c.RES_WAITING] > 0 and m[r + c.RES_IDLE] > 0 and not barred(m, r):
-            start(m, r)
-            any_started = True
+        if m[r + c.RES_BATCHES]:
+            any_started = dispatch_batch(m, r) or any_started
+        else:
+            while m[r + c.RES_WAITING] > 0 and m[r + c.RES_IDLE] > 0 and not barred(m, r):
+                start(m, r)
+                any_started = True
         r += c.RES_WIDTH
     return any_started
 

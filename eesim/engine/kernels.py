@@ -160,11 +160,11 @@ def complete(m: IntArray, t: int, n: int) -> None:
 
 
 @kernel
-def done(m: IntArray, t: int, v: int) -> None:
-    """Task ``t`` has ended on server ``v`` (nobody: a delay)."""
+def done(m: IntArray, t: int, v: int, service: int) -> None:
+    """Task ``t`` has ended on server ``v`` (nobody: a delay), whose ``service`` was so long for it."""
     s = m[t + c.TASK_SLOT]
     n = m[t + c.TASK_NODE]
-    service = m[c.NOW] - m[t + c.TASK_START]
+    m[t + c.TASK_SERVICE] = service
     m[m[n + c.NODE_BUSY] + m[t + c.TASK_FOUND]] += service
     m[t + c.TASK_END] = m[c.NOW]
     m[s + c.SLOT_RUNNING] -= 1
@@ -194,24 +194,38 @@ def finish_delay(m: IntArray) -> None:
     m[c.N_DELAYS] -= 1
     if m[c.LOGGING]:
         note_task(m, FINISH, t, -1)
-    done(m, t, c.NOBODY)
+    done(m, t, c.NOBODY, m[c.NOW] - m[t + c.TASK_START])
 
 
 @kernel
 def finish_server(m: IntArray, v: int) -> None:
-    """The task on server ``v`` has ended: free the server, then the task is done."""
+    """The task on server ``v`` has ended, with its batch: free the server, then they are done.
+
+    Or the server was idle, and has waited long enough for a larger batch.
+    """
     t = m[v + c.SERVER_TASK]
+    if t == c.NOBODY:
+        m[v + c.SERVER_FINISH] = NEVER
+        return
+    batch = max(1, m[v + c.SERVER_BATCH])
+    service = m[c.NOW] - m[t + c.TASK_START]
     r = m[v + c.SERVER_RESOURCE]
     m[v + c.SERVER_TASK] = c.NOBODY
     m[v + c.SERVER_FINISH] = NEVER
     m[r + c.RES_IDLE] += 1
     m[r + c.RES_BUSY] -= 1
-    m[r + c.RES_HELD] -= m[m[t + c.TASK_NODE] + c.NODE_BYTES]
+    m[r + c.RES_HELD] -= batch * m[m[t + c.TASK_NODE] + c.NODE_BYTES]
     if m[r + c.RES_BUSY] == 0:
         m[c.MASK] -= m[r + c.RES_BIT]
-    if m[c.LOGGING]:
-        note_task(m, ABORT if m[v + c.SERVER_STOPPED] else FINISH, t, m[v + c.SERVER_INDEX])
-    done(m, t, v)
+    share = service
+    for i in range(batch):
+        if batch > 1:
+            t = m[m[v + c.SERVER_MEMBERS] + i]
+            # Whole ns, which add up.
+            share = service * (i + 1) // batch - service * i // batch
+        if m[c.LOGGING]:
+            note_task(m, ABORT if m[v + c.SERVER_STOPPED] else FINISH, t, m[v + c.SERVER_INDEX])
+        done(m, t, v, share)
 
 
 @kernel

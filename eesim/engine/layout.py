@@ -66,7 +66,9 @@ EXIT_COST = 38
 N_STATES = 39
 MARKED = 40
 """Marks of the present call of `advance` that have been reached."""
-RUN_WIDTH = 41
+BATCH_WIDTH = 41
+"""Numbers of tasks, from 2 on, for which the work of a batch is known."""
+RUN_WIDTH = 42
 
 # -- stream: its rules, who waits and who is in flight ---------------------------------------------------
 STREAM_INDEX = 0
@@ -143,7 +145,10 @@ NODE_COMPLETES = 15
 """Whether it completes an exit, detects a scene or leaves a section: what most nodes need not ask twice."""
 NODE_BYTES = 16
 NODE_DETECTS = 17
-NODE_WIDTH = 18
+NODE_BATCH = 18
+"""Tasks of it that are served together at most."""
+NODE_BATCH_WORK = 19
+NODE_WIDTH = 20
 
 # -- resource --------------------------------------------------------------------------------------------
 RES_INDEX = 0
@@ -163,20 +168,31 @@ RES_MEMORY = 11
 """Bytes for what the tasks read that wait or are served; 0: no limit."""
 RES_HELD = 12
 """Bytes that they read."""
-RES_WIDTH = 13
+RES_BATCHES = 13
+"""Whether it serves tasks of any node together; then it has one server."""
+RES_WAIT = 14
+RES_STARTS = 15
+"""Of such a resource, how many batches have begun, and the tasks in them."""
+RES_STARTED = 16
+RES_WIDTH = 17
 
 # -- server ----------------------------------------------------------------------------------------------
 SERVER_INDEX = 0
 SERVER_RESOURCE = 1
 SERVER_TASK = 2
 SERVER_FINISH = 3
+"""Of an idle server, the end of a wait for a larger batch."""
 SERVER_REMAINING = 4
 SERVER_SINCE = 5
 SERVER_SPEED = 6
 SERVER_WORK = 7
 SERVER_STOPPED = 8
 SERVER_BLOCKED = 9
-SERVER_WIDTH = 10
+SERVER_BATCH = 10
+"""Tasks that are served together, `SERVER_TASK` the first of them; 0 on a server that serves each alone."""
+SERVER_MEMBERS = 11
+"""Where they stand, in order."""
+SERVER_WIDTH = 12
 
 # -- slot: one frame in flight, followed by its tasks and by the count of missing nodes of each exit --------
 SLOT_FRAME = 0
@@ -202,12 +218,15 @@ TASK_STATUS = 2
 TASK_MISSING = 3
 TASK_CAUSE = 4
 TASK_START = 5
+"""Before it starts, the instant at which it was ready."""
 TASK_END = 6
 TASK_NOMINAL = 7
 TASK_FOUND = 8
 TASK_KEY = 9
 TASK_PLACE = 10
-TASK_WIDTH = 11
+TASK_SERVICE = 11
+"""Its share of the service, once it has ended."""
+TASK_WIDTH = 12
 
 WAITING = 0
 READY = 1

@@ -36,6 +36,8 @@ class Ledger:
         Per node, the service of ended tasks that their frames did not need.
     blocked_ns
         Per resource, the time its servers were blocked, ended spells only.
+    batches, batched
+        Per resource, batches that have begun, and the tasks in them.
     """
 
     def __init__(self, nodes: tuple[Node, ...], n_resources: int, timeline: Timeline, *, log: bool) -> None:
@@ -47,6 +49,8 @@ class Ledger:
         self.busy_ns = [[0] * len(node.work_ns) for node in nodes]
         self.wasted_ns = [0] * len(nodes)
         self.blocked_ns = [0] * n_resources
+        self.batches = [0] * n_resources
+        self.batched = [0] * n_resources
         # For Little's law: frames that have arrived and neither answered nor been dropped, the integral of
         # their number over time, and the sum over the records of the time from arrival to answer or drop.
         self._present = 0
@@ -68,10 +72,9 @@ class Ledger:
 
     def served(self, task: Task) -> None:
         """Count the service of a task that has just ended."""
-        service = task.end_ns - task.start_ns
-        self.busy_ns[task.node.number][task.state] += service
+        self.busy_ns[task.node.number][task.state] += task.service_ns
         if task.frame.wastes(task.node):
-            self.wasted_ns[task.node.number] += service
+            self.wasted_ns[task.node.number] += task.service_ns
 
     def answered(self, frame: Frame, last: Task) -> None:
         """Write the record of a frame that answers at the end of the task ``last``."""
@@ -103,7 +106,8 @@ class Ledger:
             busy_ns[task.node.number, task.state] += now - task.start_ns
         for server in blocked:
             blocked_ns[server.resource] += now - server.blocked_since
-        return Counters(now, busy_ns, wasted_ns, blocked_ns)
+        batches, batched = (np.array(counts, dtype=np.int64) for counts in (self.batches, self.batched))
+        return Counters(now, busy_ns, wasted_ns, blocked_ns, batches, batched)
 
     def check_end(self) -> None:
         """Hold the totals of a finished run against Little's law."""
@@ -120,7 +124,7 @@ class Ledger:
         # What the frame has done so far; `served` counts the tasks that end later.
         for task in frame.tasks:
             if task.has_ended() and frame.wastes(task.node):
-                self.wasted_ns[task.node.number] += task.end_ns - task.start_ns
+                self.wasted_ns[task.node.number] += task.service_ns
 
     def _count_presence(self, change: int) -> None:
         now = self._timeline.now

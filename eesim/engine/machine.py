@@ -26,7 +26,10 @@ class Machine:
     timeline, ledger
         Where finishes are scheduled and events are logged.
     on_end
-        Called at the end of a task with the task, FINISH or ABORT, and the server, idle by then.
+        Called at the end of tasks that were served together (most often one) with them, FINISH or ABORT, and the
+        server, idle by then.
+    on_wait_end
+        Called when a resource has waited long enough for a larger batch.
     """
 
     def __init__(
@@ -34,7 +37,8 @@ class Machine:
         plan: Plan,
         timeline: Timeline,
         ledger: Ledger,
-        on_end: Callable[[Task, EventKind, Server], None],
+        on_end: Callable[[list[Task], EventKind, Server], None],
+        on_wait_end: Callable[[], None],
     ) -> None:
         self.resources = read_resources(plan)
         self.servers = tuple(server for resource in self.resources for server in resource.servers)
@@ -45,6 +49,7 @@ class Machine:
         self._note = ledger.note
         self._ledger = ledger
         self._on_end = on_end
+        self._on_wait_end = on_wait_end
 
     def has_room(self, node: Node) -> bool:
         """Whether one more task of ``node`` may wait; a pure delay never has to."""
@@ -84,9 +89,10 @@ class Machine:
         """Start waiting tasks on idle servers; whether there was one."""
         changed = False
         for resource in self.resources:
+            self._forget_wait(resource)
             while resource.waiting and not self._must_yield(resource) and not self.is_held(resource):
                 server = resource.idle_server()
-                if server is None:
+                if server is None or self._gathers(resource, server):
                     break
                 self._start(resource, server)
                 changed = True
@@ -138,20 +144,48 @@ class Machine:
             if other is not resource and other.group == resource.group
         )
 
+    def _gathers(self, resource: Resource, server: Server) -> bool:
+        """Whether the idle ``server`` waits for a larger batch; then the end of that wait is scheduled."""
+        end = resource.gathers_until()
+        if self._timeline.now >= end:
+            return False
+        server.finish = self._timeline.finish(end, server.number, partial(self._end_wait, server))
+        return True
+
+    def _forget_wait(self, resource: Resource) -> None:
+        """Take back the end of a wait: what it was for may have gone, or begin now."""
+        for server in resource.servers:
+            if server.mode is Mode.IDLE and server.finish is not None:
+                server.finish.void()
+                server.finish = None
+
+    def _end_wait(self, server: Server) -> None:
+        """Let what waits at an idle ``server`` start when the instant is settled."""
+        server.finish = None
+        self._on_wait_end()
+
     def _start(self, resource: Resource, server: Server) -> None:
-        """Start the task with the lowest key; the retiming that follows sets its speed and its finish."""
+        """Start the task with the lowest key and its batch; the retiming that follows sets their speed and finish."""
         now = self._timeline.now
         invariants.check_start(server, now)
-        _, task = resource.waiting.pop(0)
-        if task.node.enter >= 0:
-            section = self.sections[task.node.enter]
-            section.inside.append(task.frame)
+        batch = resource.first_batch()
+        node = batch[0].node
+        noise = max(task.noise for task in batch)
+        for task in batch:
+            resource.remove(task)
+            task.begin(now, resource.state, len(batch), noise)
+            self._note(EventKind.START, task.frame, node.number, server.number)
+        if node.enter >= 0:
+            section = self.sections[node.enter]
+            section.inside.append(batch[0].frame)
             invariants.check_inside(section)
-        task.begin(now, resource.state)
-        if task.node.state != KEEP_STATE:
-            resource.state = task.node.state
-        server.start(task, now)
-        self._note(EventKind.START, task.frame, task.node.number, server.number)
+        if node.state != KEEP_STATE:
+            resource.state = node.state
+        server.start(batch, now)
+        invariants.check_batch(server)
+        if node.batch > 1:
+            self._ledger.batches[resource.number] += 1
+            self._ledger.batched[resource.number] += len(batch)
 
     def _schedule_finish(self, server: Server) -> None:
         """Schedule the finish on ``server`` anew."""
@@ -162,11 +196,11 @@ class Machine:
     def _finish(self, server: Server) -> None:
         """Free ``server`` because its task finishes or stops."""
         now = self._timeline.now
-        task = server.current
+        task, batch = server.current, server.batch
         kind = EventKind.ABORT if server.stopped_short else EventKind.FINISH
         server.work_until(now)
         server.busy_ns += now - task.start_ns
         server.last_end = now
         invariants.check_service(server, task, now)
         server.rest()
-        self._on_end(task, kind, server)
+        self._on_end(batch, kind, server)

@@ -23,6 +23,10 @@ class Counters(NamedTuple):
     """(N,) service time of finished or stopped tasks whose frame did not need them."""
     blocked_ns: IntArray
     """(R,) time that servers of each resource spent blocked, the elapsed part included."""
+    batches: IntArray = NO_MARKS
+    """(R,) batches that each resource has begun, those of a single task included; only of nodes that have batches."""
+    batched: IntArray = NO_MARKS
+    """(R,) tasks in them."""
 
 
 class Memory:

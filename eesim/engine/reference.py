@@ -20,7 +20,7 @@ from eesim.engine.servers import Resource, Server
 from eesim.engine.streams import Stream, read_streams
 from eesim.engine.timeline import Happening, Timeline
 from eesim.errors import SimulationDeadlock
-from eesim.plan.check import check_sections
+from eesim.plan.check import check_batches, check_sections
 from eesim.plan.plan import (
     PURE_DELAY,
     Basis,
@@ -48,11 +48,12 @@ class ReferenceEngine:
     Raises
     ------
     ValueError
-        If the plan has sections that cannot be kept (see `eesim.plan.check.check_sections`).
+        If the plan has sections or batches that cannot be kept (see `eesim.plan.check`).
     """
 
     def __init__(self, plan: Plan, *, log: bool = False) -> None:
         check_sections(plan)
+        check_batches(plan)
         self._streams = read_streams(plan)
         # Wherever there is a choice between streams, the first of these goes first.
         self._by_priority = sorted(self._streams, key=lambda stream: stream.priority)
@@ -63,7 +64,7 @@ class ReferenceEngine:
         self._timeline = Timeline(plan.n_servers, plan.n_nodes)
         nodes = tuple(node for stream in self._streams for node in stream.nodes)
         self._ledger = Ledger(nodes, plan.n_resources, self._timeline, log=log)
-        self._machine = Machine(plan, self._timeline, self._ledger, self._done)
+        self._machine = Machine(plan, self._timeline, self._ledger, self._end_served, self._after_event)
         self._note = self._ledger.note
 
         self._drawn = 0
@@ -232,6 +233,7 @@ class ReferenceEngine:
         number = frame.number * self._n_nodes + node.rank if oldest_first else self._ready_rows
         task.key = (self._streams[frame.stream].priority, number)
         self._ready_rows += 1
+        task.ready_ns = self._timeline.now
         task.phase = Phase.WAITING
         resource.add(task)
 
@@ -254,12 +256,20 @@ class ReferenceEngine:
     def _end_delay(self, task: Task) -> None:
         """End a pure delay."""
         self._delays.remove(task)
+        task.end(self._timeline.now)
         self._done(task, EventKind.FINISH, None)
+        self._after_event()
+
+    def _end_served(self, batch: list[Task], kind: EventKind, server: Server) -> None:
+        """End tasks that were served together, one after the other; most often it is one."""
+        for place, task in enumerate(batch):
+            task.end(self._timeline.now, place, len(batch))
+            self._done(task, kind, server)
+        self._after_event()
 
     def _done(self, task: Task, kind: EventKind, server: Server | None) -> None:
         """Do what follows from the end of ``task``, which leaves ``server`` idle (None: a pure delay)."""
         frame = task.frame
-        task.end(self._timeline.now)
         self._ledger.served(task)
         self._note(kind, frame, task.node.number, -1 if server is None else server.number)
         self._machine.give_back(task)
@@ -273,7 +283,6 @@ class ReferenceEngine:
         if not frame.closed:
             self._release_successors(task, server)
         self._leave_if_through(frame)
-        self._after_event()
 
     def _complete_exit(self, task: Task) -> None:
         """Count ``task`` towards its exit; if that has its output now, see whether the frame answers."""
@@ -401,7 +410,7 @@ class ReferenceEngine:
             changed |= self._admit_waiting()
             changed |= self._machine.dispatch()
         self._machine.retime()
-        invariants.check_settled(self._machine.resources, self._machine.sections)
+        invariants.check_settled(self._machine.resources, self._machine.sections, self._timeline.now)
         self._schedule_arrival()
 
     def _release_held_back(self) -> bool:

@@ -24,7 +24,9 @@ class Server:
     Attributes
     ----------
     task
-        The task that it serves, or that blocks it.
+        The task that it serves, or that blocks it; the first of its batch.
+    batch
+        The tasks that it serves together, in order; most often one.
     speed
         Present speed; 0 between the start of a task and the retiming that follows.
     remaining
@@ -34,7 +36,7 @@ class Server:
     stints
         (duration, speed) of each part of the service so far.
     finish
-        The finish that is scheduled.
+        The finish that is scheduled; of an idle server, the end of a wait for a larger batch.
     blocked_since
         Instant at which it became blocked.
     last_end, busy_ns
@@ -46,6 +48,7 @@ class Server:
         self.resource = resource
         self.mode = Mode.IDLE
         self.task: Task | None = None
+        self.batch: list[Task] = []
         self.speed = 0
         self.remaining = 0
         self.goal = 0
@@ -67,10 +70,11 @@ class Server:
         """Whether its task ends before its full work."""
         return self.goal < self.current.work
 
-    def start(self, task: Task, now: int) -> None:
-        """Take up a task that has just begun."""
+    def start(self, batch: list[Task], now: int) -> None:
+        """Take up tasks that have just begun; all have the work of the whole."""
         self.mode = Mode.SERVING
-        self.task = task
+        self.batch = batch
+        self.task = task = batch[0]
         self.speed = 0
         self.remaining = self.goal = task.work
         self.since = now
@@ -103,6 +107,7 @@ class Server:
         """Become idle."""
         self.mode = Mode.IDLE
         self.task = None
+        self.batch = []
         self.finish = None
 
 
@@ -119,10 +124,20 @@ class Resource:
         Exclusive group, or -1.
     bit
         What it adds to the busy mask while it serves.
+    batch_wait_ns
+        How long a task waits at the idle resource for others, to be served together.
     """
 
     def __init__(
-        self, number: int, servers: tuple[Server, ...], capacity: int, memory: int, group: int, bit: int, state: int
+        self,
+        number: int,
+        servers: tuple[Server, ...],
+        capacity: int,
+        memory: int,
+        group: int,
+        bit: int,
+        state: int,
+        batch_wait_ns: int,
     ) -> None:
         self.number = number
         self.servers = servers
@@ -131,6 +146,7 @@ class Resource:
         self.group = group
         self.bit = bit
         self.state = state
+        self.batch_wait_ns = batch_wait_ns
         self.waiting: list[tuple[tuple[int, int], Task]] = []
 
     def idle_server(self) -> Server | None:
@@ -147,7 +163,7 @@ class Resource:
 
     def held_bytes(self) -> int:
         """Bytes that the tasks read that wait or are served."""
-        served = (server.current for server in self.servers if server.mode is Mode.SERVING)
+        served = (task for server in self.servers if server.mode is Mode.SERVING for task in server.batch)
         return sum(task.node.bytes for task in (*(task for _, task in self.waiting), *served))
 
     def has_room(self, node: Node) -> bool:
@@ -167,6 +183,18 @@ class Resource:
     def first(self) -> Task:
         """Look at the task that is served next; one must wait."""
         return self.waiting[0][1]
+
+    def first_batch(self) -> list[Task]:
+        """List the task that is served next and those that would be served with it now, in order; one must wait."""
+        node = self.first().node
+        if node.batch == 1:
+            return [self.first()]
+        return [task for _, task in self.waiting if task.node is node][: node.batch]
+
+    def gathers_until(self) -> int:
+        """Instant until which what is served next, one of which must wait, is held back to be served with more."""
+        batch = self.first_batch()
+        return 0 if len(batch) == batch[0].node.batch else batch[0].ready_ns + self.batch_wait_ns
 
     def lowest_key(self) -> tuple[int, int]:
         """Key of the task that is served next; one must wait."""
@@ -206,6 +234,7 @@ def read_resources(plan: Plan) -> tuple[Resource, ...]:
         plan.resource_group.tolist(),
         plan.resource_bit.tolist(),
         plan.resource_state.tolist(),
+        plan.batch_wait_ns.tolist(),
         strict=True,
     )
     return tuple(

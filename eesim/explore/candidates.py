@@ -42,6 +42,8 @@ def unsupported(scenario: Scenario) -> str:
         return "policy.budget makes frames answer where they would not"
     if policy.reuse is not None:
         return "policy.reuse lets frames have the answers of others"
+    if policy.batching is not None:
+        return "policy.batching serves frames together"
     if policy.stage_queue.in_bytes:
         return "policy.stage_queue is limited in bytes"
     if isinstance(scenario.spec.stream.arrivals, ClosedLoop):

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from eesim.base import FULL_SPEED, IntArray
-from eesim.hardware.spec import Board, Dvfs, FrequencyLaw, ProcessingElement, Route
+from eesim.hardware.spec import BatchLaw, Board, Dvfs, FrequencyLaw, ProcessingElement, Route
 
 
 def scaled_time_ns(time_ns: int, law: FrequencyLaw | None, f_max_hz: int, at_hz: int, to_hz: int) -> int | None:
@@ -35,6 +35,14 @@ def scaled_time_ns(time_ns: int, law: FrequencyLaw | None, f_max_hz: int, at_hz:
         return share + (1 - share) * Fraction(f_max_hz, f_hz)
 
     return round(time_ns * relative(to_hz) / relative(at_hz))
+
+
+def batch_factor(law: BatchLaw, size: int) -> Fraction:
+    """Time of ``size`` tasks of one segment together, as a multiple of one alone; the law must know that size."""
+    if law.factors is not None:
+        return Fraction(str(law.factors[size - 1]))
+    share = Fraction(str(law.fixed_share))
+    return share + (1 - share) * size
 
 
 def transfer_ns(route: Route, size_bytes: int, clock_hz: int | None) -> int:

@@ -73,6 +73,34 @@ class FrequencyLaw(Spec):
     origin: Origin
 
 
+class BatchLaw(Spec):
+    """How long tasks of one segment take that are served together, as a multiple of one alone.
+
+    ``b`` tasks: ``fixed_share + (1 - fixed_share) x b``, or what a table says for 1, 2, 3, ... of them.
+    """
+
+    fixed_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    factors: Annotated[tuple[Factor, ...], Field(min_length=1)] | None = None
+    origin: Origin
+
+    @model_validator(mode="after")
+    def _one_law(self) -> Self:
+        if (self.fixed_share is None) == (self.factors is None):
+            raise SpecError([((), "needs either fixed_share or factors")])
+        factors = self.factors or (1.0,)
+        if factors[0] != 1:
+            raise SpecError([(("factors", 0), "must be 1: that is a task alone")])
+        wrong = [i for i in range(1, len(factors)) if factors[i] < factors[i - 1]]
+        if wrong:
+            raise SpecError([(("factors", i), "must not be below the one before") for i in wrong])
+        return self
+
+    @property
+    def largest(self) -> int | None:
+        """Size of the largest batch that it knows; None: it knows all."""
+        return None if self.factors is None else len(self.factors)
+
+
 class Dvfs(Spec):
     """Delay until a requested operating point is effective."""
 
@@ -111,6 +139,7 @@ class ProcessingElement(Spec):
     peak: PeakRate | None = None
     opps: OppTable
     frequency_law: FrequencyLaw | None = None
+    batch_law: BatchLaw | None = None
     idle_power: Power
     dvfs: Dvfs | None = None
 

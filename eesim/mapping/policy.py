@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PlainSerializer, model_validator
 
 from eesim.findings import SpecError
+from eesim.mapping.batching import Batching
 from eesim.mapping.budget import Budget
 from eesim.mapping.reuse import BLIND, INPUT, Reuse
 from eesim.oneof import OneOf
@@ -54,6 +55,16 @@ class StageQueue(Queue):
     full: Literal["block", "drop_newest", "drop_oldest"] = "block"
     bytes: Size = "unbounded"
     pes: dict[str, StageLimits] = {}
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether any queue can be full."""
+        limits = [
+            self.capacity,
+            self.bytes,
+            *(limit for own in self.pes.values() for limit in (own.capacity, own.bytes)),
+        ]
+        return any(limit not in (None, "unbounded") for limit in limits)
 
     @property
     def in_bytes(self) -> bool:
@@ -116,6 +127,7 @@ class Policy(Spec):
     adaptive: Adaptive | None = None
     reuse: Reuse | None = None
     budget: Budget | None = None
+    batching: Batching | None = None
 
 
 COUP: dict[str, Any] = {
@@ -152,6 +164,7 @@ class PolicyChange(Spec):
     adaptive: Adaptive | None = None
     reuse: Reuse | None = None
     budget: Budget | None = None
+    batching: Batching | None = None
 
 
 PolicyReference = Annotated[PresetName | PolicyChange, OneOf()]
@@ -188,6 +201,13 @@ def resolve_policy(written: str | PolicyChange) -> Policy:
         findings.append((("budget",), "cannot be combined with reuse: nobody knows how right a forced answer stays"))
     if policy.exit_order == "first_confident" and policy.adaptive is not None:
         findings.append((("adaptive",), "is of exits that answer in order: use exit_order in_order"))
+    if policy.batching is not None and policy.batching.largest > 1:
+        if policy.cancellation == "running":
+            message = "cannot be combined with cancellation running: others need the batch that would be stopped"
+            findings.append((("batching",), message))
+        if policy.stage_queue.full == "block" and policy.stage_queue.is_limited:
+            message = "cannot be combined with a stage_queue that blocks: let a full one drop (full: drop_newest)"
+            findings.append((("batching",), message))
     if findings:
         raise SpecError(findings)
     return policy

@@ -34,6 +34,15 @@ def shortest_work_ns(plan: Plan) -> IntArray:
     return np.asarray(plan.node_work_ns.min(axis=1), np.int64)
 
 
+def _least_share_ns(plan: Plan) -> FloatArray:
+    """Least service time that each node takes of its resource per task, in whatever batch, (N,)."""
+    least = shortest_work_ns(plan).astype(np.float64)
+    for size in range(2, plan.batch_work_ns.shape[2] + 2):
+        together = plan.batch_work_ns[:, :, size - 2].min(axis=1) / size
+        least = np.where(plan.node_batch >= size, np.minimum(least, together), least)
+    return least
+
+
 def critical_paths_ns(plan: Plan) -> IntArray:
     """Earliest end of each node in an empty, uncontended system, (N,)."""
     work = shortest_work_ns(plan)
@@ -90,8 +99,8 @@ class Paths(NamedTuple):
     """(K,) critical path to each exit."""
     detected_ns: int
     """Critical path to where a frame is compared with another one."""
-    work_ns: IntArray
-    """(N,) least service time of each node."""
+    work_ns: FloatArray
+    """(N,) least service time that each node takes of its resource per task: a share of the best batch it may be in."""
     servers: IntArray
     """(R,) servers of each resource."""
 
@@ -105,7 +114,7 @@ def paths_of(plan: Plan) -> Paths:
         own = slice(int(plan.stream_exit[g]), int(plan.stream_exit[g + 1]))
         exits[own] = np.maximum.accumulate(exits[own])
     detected = int(ends[plan.node_detects > 0].max(initial=0)) if plan.n_streams == 1 else 0
-    return Paths(exits, detected, shortest_work_ns(plan), np.bincount(plan.server_resource, minlength=plan.n_resources))
+    return Paths(exits, detected, _least_share_ns(plan), np.bincount(plan.server_resource, minlength=plan.n_resources))
 
 
 def bounds(

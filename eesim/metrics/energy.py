@@ -43,6 +43,8 @@ def window(begin: Counters, end: Counters) -> Counters:
         end.busy_ns - begin.busy_ns,
         end.wasted_ns - begin.wasted_ns,
         end.blocked_ns - begin.blocked_ns,
+        end.batches - begin.batches,
+        end.batched - begin.batched,
     )
 
 

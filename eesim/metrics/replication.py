@@ -55,6 +55,11 @@ def losses_of(plan: Plan, labels: Labels, number: int | None = None) -> list[Los
     return found
 
 
+def batching_of(plan: Plan, labels: Labels) -> dict[str, int]:
+    """Resources that serve tasks together, by name."""
+    return {labels.resources[r]: r for r in np.unique(plan.node_resource[plan.node_batch > 1]).tolist()}
+
+
 class Metrics(NamedTuple):
     """The metrics of one replication, and of its batches."""
 
@@ -111,6 +116,9 @@ def replication_metrics(
         values[f"utilisation.{name}"] = busy[r] / capacity if capacity else NAN
         values[f"wasted_ms_per_frame.{name}"] = wasted[r] / tally.frames / NS_PER_MS if tally.frames else NAN
         values[f"blocked_share.{name}"] = int(spent.blocked_ns[r]) / capacity if capacity else NAN
+    for name, r in batching_of(plan, labels).items():
+        begun = int(spent.batches[r])
+        values[f"batch_size.{name}"] = int(spent.batched[r]) / begun if begun else NAN
     energy = energy_of(plan, spent)
     frames = tally.answered or NAN
     values["energy_mj_per_frame.total"] = energy.total / frames

@@ -12,7 +12,7 @@ import numpy as np
 from eesim.base import FloatArray, IntArray
 from eesim.metrics.bounds import Bounds
 from eesim.metrics.observe import FRAME, PARTS
-from eesim.metrics.replication import NS_PER_MS, QUANTILES, Replication, losses_of
+from eesim.metrics.replication import NS_PER_MS, QUANTILES, Replication, batching_of, losses_of
 from eesim.metrics.requirements import Verdict
 from eesim.metrics.statistics import Estimate, t_intervals, worst_of
 from eesim.plan.lower import Lowered
@@ -101,6 +101,7 @@ class Result:
             "utilisation": self._group("utilisation", labels.resources),
             "wasted_ms_per_frame": self._group("wasted_ms_per_frame", labels.resources),
             "blocked_share": self._group("blocked_share", labels.resources),
+            "batch_size": self._group("batch_size", list(batching_of(self.lowered.plan, labels))),
             "energy_mj_per_frame": self._group("energy_mj_per_frame", energy),
             "power_mw": self.value("power_mw"),
             "energy_delay_mj_ms": self.value("energy_delay_mj_ms"),

@@ -1,4 +1,4 @@
-"""What the sections of a plan must be like for the engines to keep them."""
+"""What the sections and batches of a plan must be like for the engines to keep them."""
 
 from __future__ import annotations
 
@@ -26,6 +26,41 @@ def check_sections(plan: Plan) -> None:
     for g in range(plan.n_streams):
         wrong += _wrong_in_stream(plan, g)
     wrong += [f"section {z} has no enter node" for z in known[1:] if z not in plan.node_enter]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+
+
+def check_batches(plan: Plan) -> None:
+    """Hold that nothing holds up or stops single tasks of what is served together (see `Plan`).
+
+    Raises
+    ------
+    ValueError
+        Names everything that is wrong.
+    """
+    nodes = np.flatnonzero(plan.node_batch != 1)
+    if not len(nodes):
+        return
+    wrong = [f"node {n} has batches of {plan.node_batch[n]}" for n in nodes[plan.node_batch[nodes] < 1]]
+    servers = np.bincount(plan.server_resource, minlength=plan.n_resources)
+    for r in np.unique(plan.node_resource[nodes]).tolist():
+        if r == PURE_DELAY:
+            wrong.append("a pure delay has batches")
+        elif servers[r] != 1:
+            wrong.append(f"resource {r} has batches and {servers[r]} servers")
+        elif plan.resource_group[r] >= 0:
+            wrong.append(f"resource {r} has batches and is in an exclusive group")
+    if plan.node_batch.max() > plan.batch_work_ns.shape[2] + 1:
+        wrong.append("no work is known of the largest batch")
+    if (plan.batch_wait_ns < 0).any():
+        wrong.append("a wait for batches is negative")
+    if plan.stage_full == WhenFull.BLOCK and limits_stages(plan):
+        wrong.append("stage queues that block cannot be combined with batches")
+    if len(plan.section_places):
+        wrong.append("sections cannot be combined with batches")
+    for g in np.unique(plan.node_stream[nodes]):
+        if plan.cancellation[g] >= Cancellation.RUNNING_AT_KERNEL:
+            wrong.append(f"stream {g} has batches and stops what runs")
     if wrong:
         raise ValueError("; ".join(wrong))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from eesim.errors import InputError, Problem
 from eesim.hardware.laws import (
+    batch_factor,
     dvfs_delay_ns,
     power_across_change_uw,
     speed_table,
@@ -158,7 +159,9 @@ class Lowered:
 
     def _check_range(self, noise_ppm: IntArray) -> None:
         """Refuse noise that makes a task longer than 64 bits of ns x ppm hold."""
-        longest = int((self.plan.node_work_ns.max(axis=1).astype(object) * noise_ppm.max(axis=0).astype(object)).max())
+        plan = self.plan
+        work_ns = np.concatenate([plan.node_work_ns[:, :, None], plan.batch_work_ns], axis=2).max(axis=(1, 2))
+        longest = int((work_ns.astype(object) * noise_ppm.max(axis=0).astype(object)).max())
         if longest >= NEVER:
             message = (
                 f"makes a task of {longest / FULL_SPEED / 1e9:.0f} s; the engines count up to {NEVER // 10**15:,} s"
@@ -363,6 +366,9 @@ class _Costs:
         self.resource = np.zeros(len(graph.nodes), np.int64)
         self.state = np.full(len(graph.nodes), KEEP_STATE, np.int64)
         self.work_ns = np.zeros(shape, np.int64)
+        batching = scenario.policy.batching
+        self.batch = np.ones(len(graph.nodes), np.int64)
+        self.batch_work_ns = np.zeros((*shape, 0 if batching is None else batching.largest - 1), np.int64)
         self.power_uw = np.zeros(shape, np.int64)
         self.host_uw = np.zeros(shape, np.int64)
         for i, node in enumerate(graph.nodes):
@@ -391,6 +397,7 @@ class _Costs:
         times = [self._time_ns(name, pe, clock) for clock in clocks]
         wanted = clocks.index(scenario.mapping.segment_opp_hz[node.segment])
         self.resource[i] = self.index[pe]
+        self.batch[i] = 1 if scenario.policy.batching is None else scenario.policy.batching.size(pe)
         self.state[i] = wanted if len(clocks) > 1 else KEEP_STATE
         self.host_uw[i] = self._host_power_uw(pe)
         for v in range(self.work_ns.shape[1]):
@@ -399,9 +406,18 @@ class _Costs:
             if not scenario.spec.physics.dvfs_delay or found == wanted:
                 delay = 0
             time = times[wanted] if delay == 0 else time_across_change_ns(times[found], times[wanted], delay)
+            self.batch_work_ns[i, v] = self._together_ns(i, pe, times[found], times[wanted], delay)
             powers = self._drawn_uw(name, pe, clocks[found]), self._drawn_uw(name, pe, clocks[wanted])
             self.work_ns[i, v] = time
             self.power_uw[i, v] = power_across_change_uw(*powers, delay, time)
+
+    def _together_ns(self, i: int, pe: str, old_ns: int, new_ns: int, delay_ns: int) -> list[int]:
+        """Time of 2, 3, ... tasks of a segment together; 0 beyond what is served together on its PE."""
+        law = self.scenario.board.pes[pe].batch_law
+        factors = [batch_factor(law, size) for size in range(2, int(self.batch[i]) + 1)] if law is not None else []
+        scaled = [(round(old_ns * factor), round(new_ns * factor)) for factor in factors]
+        times = [new if delay_ns == 0 else time_across_change_ns(old, new, delay_ns) for old, new in scaled]
+        return times + [0] * (self.batch_work_ns.shape[2] - len(times))
 
     def _detector(self, i: int) -> None:
         """Compare inputs: on a PE at its clock, or for nothing but time."""
@@ -476,6 +492,8 @@ def _assemble(
         node_work_ns=costs.work_ns,
         node_kernels=np.array([_kernels(costs.scenario, node) for node in nodes], np.int64),
         node_detects=np.array(graph.detects, np.int64),
+        node_batch=costs.batch,
+        batch_work_ns=costs.batch_work_ns,
         node_bytes=np.array([_bytes_read(costs.scenario.network, node) for node in nodes], np.int64),
         node_enter=np.full(len(nodes), -1, np.int64),
         node_leave=np.full(len(nodes), -1, np.int64),
@@ -512,12 +530,13 @@ def _assemble(
 
 
 def _stage_limits(policy: Policy, resources: list[str]) -> dict[str, IntArray]:
-    """Tasks that may wait for each resource, and memory for what they read."""
-    queue = policy.stage_queue
+    """Tasks that may wait for each resource, memory for what they read, and how long they wait for others."""
+    queue, batching = policy.stage_queue, policy.batching
     limits = [queue.limits(name) for name in resources]
     return {
         "stage_capacity": np.array([limit_of(capacity) for capacity, _ in limits], np.int64),
         "stage_bytes": np.array([limit_of(size) for _, size in limits], np.int64),
+        "batch_wait_ns": np.array([0 if batching is None else batching.wait_ns(name) for name in resources], np.int64),
     }
 
 

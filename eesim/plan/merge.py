@@ -11,13 +11,13 @@ from eesim.plan.plan import UNBOUNDED, IntArray, Plan
 
 _COMMON = (
     "server_resource", "resource_group", "resource_bit", "resource_state", "speed_ppm", "stage_capacity",
-    "stage_bytes", "resource_idle_uw",
+    "stage_bytes", "batch_wait_ns", "resource_idle_uw",
 )  # fmt: skip
 """Arrays of the platform, the same in all plans."""
 
 _PER_NODE = (
     "node_kind", "node_resource", "node_missing", "node_gate", "node_state", "node_work_ns", "node_kernels",
-    "node_bytes", "node_detects", "node_power_uw", "node_host_uw",
+    "node_bytes", "node_batch", "batch_work_ns", "node_detects", "node_power_uw", "node_host_uw",
 )  # fmt: skip
 _PER_STREAM = (
     "queue_capacity", "queue_full", "frames_in_flight", "cancellation", "first_confident", "level_at_exit",

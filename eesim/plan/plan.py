@@ -98,6 +98,9 @@ class Plan(NamedTuple):
     one leave node of a section, the first of which precedes or is the second, or none of both; streams may share
     sections. Sections need that every frame that enters also leaves: the ``cancellation`` of their streams is NONE, and
     no stage queue drops. What enters is not a pure delay, which nothing could hold back. `eesim.plan.check` checks it.
+
+    A *batch* is several tasks of one node that a resource serves together. Resources that do so have one server, and
+    are in no exclusive group; no stage queue blocks, there are no sections, and the streams stop nothing that runs.
     """
 
     # -- the task graphs, one stream's after the other -------------------------------------------------
@@ -127,6 +130,11 @@ class Plan(NamedTuple):
     """(N, V) service time at full speed when the processing element is found in state v, ns."""
     node_kernels: IntArray
     """(N,) number of equal kernels that the node consists of (>= 1): where a running task can be stopped."""
+    node_batch: IntArray
+    """(N,) tasks of the node that its resource serves together at most; 1: each alone."""
+    batch_work_ns: IntArray
+    """(N, V, D) service time of 2 to D + 1 tasks of the node together, like ``node_work_ns``, D the size of the largest
+    batch of any PE less 1; the columns beyond the node's own are not read."""
     node_bytes: IntArray
     """(N,) size of the tensor that the node reads, which takes up memory of its resource from `READY` to the end."""
     node_detects: IntArray
@@ -157,6 +165,8 @@ class Plan(NamedTuple):
     """(R,) tasks that may wait for the resource, `UNBOUNDED` if there is no limit; those in service do not count."""
     stage_bytes: IntArray
     """(R,) memory for what the tasks read that wait for the resource or are served by it, `UNBOUNDED` likewise."""
+    batch_wait_ns: IntArray
+    """(R,) time from `READY` for which a task waits at its idle resource for others of its node."""
     section_places: IntArray
     """(Z,) places of each section, at least one; Z = 0 where there is none."""
     # -- rules ----------------------------------------------------------------------------------------

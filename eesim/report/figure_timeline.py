@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ BELOW_IN = 0.85
 
 BAR = 0.72
 """Height of a bar, rows."""
+
+NAMED = 2
+"""Tasks that are served together whose names fit into a bar, one below the other."""
 
 EARLY_TASKS = 50_000
 """Tasks at the start of a long log that are looked at."""
@@ -61,11 +65,18 @@ def timeline_figure(result: Result) -> Figure | None:
 
 
 def _draw_bars(axes: Axes, view: View) -> None:
-    for row, episode in view.bars:
+    together = Counter((row, episode.start_ns) for row, episode in view.bars)
+    drawn: Counter[tuple[int, int]] = Counter()
+    for line, episode in view.bars:
+        # What is served together shares the height of a bar.
+        key = line, episode.start_ns
+        count = together[key]
+        row = line + BAR * ((drawn[key] + 0.5) / count - 0.5)
+        drawn[key] += 1
         color = colour(episode.frame)
         face = lighter(color, 0.72) if episode.useless else color
         _box(
-            axes, view, row, episode.start_ns, episode.end_ns,
+            axes, view, row, episode.start_ns, episode.end_ns, BAR / count,
             facecolor=face,
             edgecolor=color if episode.useless else BLACK,
             hatch="/////" if episode.is_transfer else None,
@@ -74,22 +85,24 @@ def _draw_bars(axes: Axes, view: View) -> None:
         )  # fmt: skip
         if episode.status == "stopped":
             end = episode.end_ns / NS_PER_MS
-            axes.plot([end, end], [row - BAR / 2, row + BAR / 2], color=BLACK, linewidth=2.4, zorder=ON_TOP)
-        _name(axes, view, row, episode, ink_on(face))
+            half = BAR / 2 / count
+            axes.plot([end, end], [row - half, row + half], color=BLACK, linewidth=2.4, zorder=ON_TOP)
+        if count <= NAMED:
+            _name(axes, view, row, episode, ink_on(face))
     for row, block in view.blocked:
         _box(
-            axes, view, row, block.start_ns, block.end_ns,
+            axes, view, row, block.start_ns, block.end_ns, BAR,
             facecolor="white", edgecolor=PURPLE, hatch="xxxx", linewidth=0.4,
         )  # fmt: skip
 
 
-def _box(axes: Axes, view: View, row: int, start_ns: int, end_ns: int, **looks: object) -> None:
+def _box(axes: Axes, view: View, row: float, start_ns: int, end_ns: int, height: float, **looks: object) -> None:
     left, right = max(start_ns, view.begin_ns), min(end_ns, view.end_ns)
-    corner = (left / NS_PER_MS, row - BAR / 2)
-    axes.add_patch(Rectangle(corner, (right - left) / NS_PER_MS, BAR, **looks))  # type: ignore[arg-type]
+    corner = (left / NS_PER_MS, row - height / 2)
+    axes.add_patch(Rectangle(corner, (right - left) / NS_PER_MS, height, **looks))  # type: ignore[arg-type]
 
 
-def _name(axes: Axes, view: View, row: int, episode: Episode, ink: str) -> None:
+def _name(axes: Axes, view: View, row: float, episode: Episode, ink: str) -> None:
     """Write the task into its bar if it fits."""
     left, right = max(episode.start_ns, view.begin_ns), min(episode.end_ns, view.end_ns)
     # Of several streams, the colour tells the frame: its stream's name is left out where there is no room for it.

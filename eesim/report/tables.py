@@ -10,7 +10,7 @@ from rich.text import Text
 
 from eesim.metrics.energy import TERMS
 from eesim.metrics.observe import PARTS
-from eesim.metrics.replication import NS_PER_MS, QUANTILES, losses_of
+from eesim.metrics.replication import NS_PER_MS, QUANTILES, batching_of, losses_of
 from eesim.plan.plan import Status
 from eesim.report.layout import Line, beside, columns, heading, paragraph
 from eesim.report.numbers import limit, measured, percent, with_unit
@@ -188,6 +188,8 @@ def _rate_rows(result: Result) -> list[list[str]]:
     if any(member.spec.requirements.deadline is not None for member in result.scenario.streams):
         missed = measured(found["deadline_miss_rate"], "%", scale=100, significant=3)
         rows.append(["  deadline missed", *missed])
+    for name in batching_of(result.lowered.plan, result.lowered.labels):
+        rows.append([f"  mean batch on {shortened(name, NAME)}", *measured(found[f"batch_size.{name}"], "frames")])
     if "forced_share" in found:
         rows.append(["  forced by the budget", *measured(found["forced_share"], "%", scale=100, significant=3)])
     if "reuse_share" in found:

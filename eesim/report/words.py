@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eesim.mapping.batching import Batching
 from eesim.mapping.budget import Budget
 from eesim.mapping.policy import Adaptive, Policy, Queue, StageQueue, resolve_policy
 from eesim.mapping.reuse import BLIND, INPUT, Reuse
@@ -82,6 +83,9 @@ def switch_words(value: object) -> str:
         comes = [f"{n:g} per {what}" for n, what in ((value.per_frame, "frame"), (value.per_second, "second")) if n]
         costs = ", ".join(f"{cost:g} beyond {name}" for name, cost in value.costs.items())
         return f"{' and '.join(comes)}, up to {value.burst:g}; {costs}"
+    if isinstance(value, Batching):
+        waits = {name: f" after {duration(own.wait)} at most" if own.wait else "" for name, own in value.pes.items()}
+        return ", ".join(f"up to {own.size} on {name}{waits[name]}" for name, own in value.pes.items())
     if isinstance(value, Reuse):
         return _reuse(value)
     return "off" if value is None else str(value).replace("_", " ")

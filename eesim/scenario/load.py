@@ -18,7 +18,13 @@ from eesim.mapping.policy import PRESETS, Policy, PolicyChange, resolve_policy
 from eesim.overrides import Override, apply_overrides, parse_overrides, steps_of
 from eesim.scenario.checks import notes_of, short_traces, stream_problems, unprofiled, unroutable
 from eesim.scenario.library import find_board, find_network, shown
-from eesim.scenario.policy_checks import budget_problems, reuse_problems, runtime_problems, stage_problems
+from eesim.scenario.policy_checks import (
+    batching_problems,
+    budget_problems,
+    reuse_problems,
+    runtime_problems,
+    stage_problems,
+)
 from eesim.scenario.requirements import Requirements
 from eesim.scenario.shared import Part, Shared, has_files
 from eesim.scenario.spec import ProfileChange, ScenarioSpec, StreamEntries
@@ -335,6 +341,7 @@ def _resolve_one(
     if mapping is not None:
         if policy is not None:
             collect.problems += stage_problems(document, spec, board, network, mapping, policy)
+            collect.problems += batching_problems(document, board, policy)
             collect.problems += budget_problems(document, network, policy)
             collect.problems += reuse_problems(document, spec, board, network, mapping, policy)
             if profile is not None:

@@ -91,6 +91,31 @@ def budget_problems(document: Document, network: Network, policy: Policy) -> Ite
             yield document.problem(path, f"network {network.name} has no early exit {name!r}", suggest(name, early))
 
 
+def batching_problems(document: Document, board: Board, policy: Policy) -> Iterator[Problem]:
+    """Find PEs that cannot serve tasks together, or of which nobody knows how long that takes."""
+    for name, own in ({} if policy.batching is None else policy.batching.pes).items():
+        here: DataPath = ("policy", "batching", "pes", name)
+        if name not in board.pes:
+            listed = f"board {board.name} has no PE {name!r} (it has {' '.join(board.pe_names)})"
+            yield document.problem(here, listed, suggest(name, board.pe_names))
+            continue
+        pe, law = board.pes[name], board.pes[name].batch_law
+        if own.size == 1:
+            continue
+        if pe.servers > 1:
+            yield document.problem(here, f"PE {name} has {pe.servers} servers: only one with one serves tasks together")
+        if any(name in group for group in board.exclusive):
+            yield document.problem(here, f"PE {name} is in an exclusive group: batches would hold the others up")
+        if law is None:
+            message = (
+                f"board {board.name} does not say how long a batch takes on {name}: give board.pes.{name}.batch_law"
+            )
+            yield document.problem(here, message)
+        elif law.largest is not None and own.size > law.largest:
+            message = f"is {own.size}, but the batch_law of PE {name} has factors for up to {law.largest}"
+            yield document.problem((*here, "size"), message)
+
+
 def runtime_problems(
     document: Document, board: Board, network: Network, profile: Profile, policy: Policy
 ) -> Iterator[Problem]:
@@ -100,6 +125,7 @@ def runtime_problems(
         "stage_queue": policy.stage_queue != StageQueue(),
         "reuse": policy.reuse is not None,
         "budget": policy.budget is not None,
+        "batching": policy.batching is not None,
     }
     for switch in [name for name, is_set in changed.items() if is_set and mode]:
         message = f"the measured {mode} runtime of board {board.name} has no such thing: use a preset without one"

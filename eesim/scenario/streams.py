@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from eesim.scenario.load import Scenario
     from eesim.scenario.requirements import Requirements
 
-SHARED_SWITCHES = ("dispatch", "stage_queue")
+SHARED_SWITCHES = ("dispatch", "stage_queue", "batching")
 """Switches of the PEs, which serve all streams alike."""
 
 PLATFORM = ("throughput", "period", "energy", "power")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from eesim.metrics.replication import features_of, levels_of, losses_of
+from eesim.metrics.replication import batching_of, features_of, levels_of, losses_of
 from eesim.plan.lower import Lowered
 
 FIXED = (
@@ -52,6 +52,8 @@ def _of_policy(lowered: Lowered, number: int | None = None) -> list[str]:
     """Metrics that only some policies have: why frames are dropped, and what answers rest on."""
     shares = {"reuse": ["reuse_share", "stale_share"], "budget": ["forced_share"]}
     found = [f"drop_rate_by.{loss.name}" for loss in losses_of(lowered.plan, lowered.labels, number)]
+    if number is None:
+        found += [f"batch_size.{name}" for name in batching_of(lowered.plan, lowered.labels)]
     return found + [name for feature in features_of(lowered.plan, number) for name in shares[feature]]
 
 

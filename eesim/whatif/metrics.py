@@ -33,6 +33,7 @@ _WORDS = {
     "utilisation": "utilisation of {}",
     "wasted_ms_per_frame": "wasted work on {}",
     "blocked_share": "blocked time of {}",
+    "batch_size": "mean batch on {}",
     "period_ms": "period",
     "power_mw": "power",
     "energy_delay_mj_ms": "energy x delay",

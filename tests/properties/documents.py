@@ -34,6 +34,9 @@ def elements(draw: st.DrawFn, names: list[str], name: str) -> Document:
         "frequency_law": {"fixed_share": 0.5, "origin": ASSUMED},
         "idle_power": {"value": "10 mW", "origin": ASSUMED},
     }
+    law = draw(st.sampled_from([{"fixed_share": 0.6}, None, {"factors": [1, 1, 1.7, 1.75]}]))
+    if law is not None:
+        pe["batch_law"] = {**law, "origin": ASSUMED}
     if draw(st.booleans()):
         delay = draw(st.integers(0, 8))
         pe["dvfs"] = {"up": f"{delay} us", "down": "1 us", "same_voltage": f"{delay // 2} us", "origin": ASSUMED}
@@ -144,8 +147,43 @@ def reuses(draw: st.DrawFn, exits: list[str], pes: list[str]) -> Document:
 
 
 @st.composite
-def policies(draw: st.DrawFn, exits: list[str], pes: list[str]) -> Document:
+def batchings(draw: st.DrawFn, board: Document) -> Document:
+    """PEs that serve tasks together, in half of the policies where there can be some."""
+    if draw(st.booleans()):
+        return {}
+    alone = {name for group in board["exclusive"] for name in group}
+    able = [
+        name
+        for name, pe in board["pes"].items()
+        if pe["servers"] == 1 and "batch_law" in pe and name not in alone and draw(st.sampled_from([True, True, False]))
+    ]
+    own = st.fixed_dictionaries(
+        {"size": st.sampled_from([4, 2, 3, 1])}, optional={"wait": st.sampled_from(["20 us", "3 us", "0 us", "90 us"])}
+    )
+    return {"batching": {"pes": {name: draw(own) for name in able}}} if able else {}
+
+
+@st.composite
+def policies(draw: st.DrawFn, exits: list[str], board: Document) -> Document:
     """Every switch, except what contradicts itself or needs a trace."""
+    pes = list(board["pes"])
+    policy = draw(unbatched(exits, pes))
+    batching = draw(batchings(board))
+    if batching:
+        # Frames that meet make batches; nothing that runs is stopped, and no queue blocks.
+        policy["frame_gate"] = draw(st.sampled_from(["open", "open", "open", policy["frame_gate"]]))
+        policy["frames_in_flight"] = draw(st.sampled_from(["unbounded", "unbounded", policy["frames_in_flight"]]))
+        policy["cancellation"] = draw(st.sampled_from(["queued", "none"]))
+        if draw(st.booleans()):
+            policy["stage_queue"]["full"] = draw(st.sampled_from(["drop_newest", "drop_oldest"]))
+        else:
+            policy["stage_queue"] = {}
+    return {**policy, **batching}
+
+
+@st.composite
+def unbatched(draw: st.DrawFn, exits: list[str], pes: list[str]) -> Document:
+    """Every switch but batching."""
     decide = draw(st.sampled_from([True, True, True, False]))
     blocking = decide and draw(st.sampled_from([False, False, True]))
     capacity = st.sampled_from([1, 0, 2, "unbounded", "unbounded"])
@@ -283,9 +321,12 @@ def entries(draw: st.DrawFn, board: Document, network: Document, shared: Documen
         "adaptive": None,
         "reuse": None,
         "budget": None,
-        **draw(policies(exits_of(network), list(board["pes"]))),
+        "batching": None,
+        **draw(unbatched(exits_of(network), list(board["pes"]))),
         **shared,
     }
+    if shared.get("batching"):
+        policy["cancellation"] = draw(st.sampled_from(["queued", "none"]))
     policy["queue"] = {**policy["queue"], "full": draw(st.sampled_from(["drop_newest", "drop_oldest"]))}
     stream = draw(streams(len(exits_of(network)), policy, closed_loops=False))
     return {
@@ -303,7 +344,7 @@ def entries(draw: st.DrawFn, board: Document, network: Document, shared: Documen
 def worlds(draw: st.DrawFn, several: bool | None = None) -> dict[str, Document]:
     """A scenario and everything that it refers to; of ``several`` streams or of one, or either."""
     board, network = draw(boards()), draw(networks())
-    policy = draw(policies(exits_of(network), list(board["pes"])))
+    policy = draw(policies(exits_of(network), board))
     world = {
         "board": board,
         "network": network,
@@ -325,7 +366,8 @@ def worlds(draw: st.DrawFn, several: bool | None = None) -> dict[str, Document]:
         },
     }
     if draw(st.sampled_from([True, False, True])) if several is None else several:
-        shared = {key: world["scenario"]["policy"][key] for key in ("dispatch", "stage_queue")}
+        common = ("dispatch", "stage_queue", "batching")
+        shared = {key: world["scenario"]["policy"][key] for key in common if key in world["scenario"]["policy"]}
         other = {**draw(networks()), "name": "net2"}
         world |= {"network2": other, "profile2": draw(profiles(board, other))}
         chosen = draw(st.lists(st.sampled_from([network, other]), min_size=1, max_size=3))

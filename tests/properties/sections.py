@@ -22,6 +22,8 @@ def keeping_worlds(draw: st.DrawFn) -> dict[str, Document]:
     for number, entry in enumerate(entries):
         policy = entry["policy"]
         policy["stage_queue"] = {**policy["stage_queue"], "full": "block"}
+        # What is served together cannot be held up one by one.
+        policy["batching"] = None
         if number in (0, keep) or draw(st.sampled_from([True, True, False])):
             policy["cancellation"] = "none"
             # What gives frames up, or answers them before their time, would leave with places taken.

@@ -31,7 +31,7 @@ def served(*stints: tuple[int, int]) -> Callable[[], None]:
     task = frame_with().tasks[0]
     task.begin(0, state=0)
     server = Server(0, 0)
-    server.start(task, 0)
+    server.start([task], 0)
     server.speed = stints[-1][1]
     server.stints = list(stints)
     return partial(invariants.check_service, server, task, 14)
@@ -43,7 +43,7 @@ def settled(*modes: Mode, group: int = -1, waiting: Sequence[int] = ()) -> Calla
     for number, mode in enumerate(modes):
         server = Server(number, number)
         server.mode = mode
-        resources.append(Resource(number, (server,), UNBOUNDED, UNBOUNDED, group, 0, 0))
+        resources.append(Resource(number, (server,), UNBOUNDED, UNBOUNDED, group, 0, 0, 0))
     for key, number in enumerate(waiting):
         task = frame_with().tasks[0]
         task.key = (0, key)
@@ -73,7 +73,9 @@ def held_by(section: Section, *, group: int = -1) -> Callable[[], None]:
     plan = build([Step(0, 10, exit=0, enter=0, leave=0)], section_places=[1])
     frame = Frame(0, 0, 0, 0, None, None)
     frame.enter(read_nodes(plan), range(1))
-    resources = [Resource(number, (Server(number, number),), UNBOUNDED, UNBOUNDED, group, 0, 0) for number in range(2)]
+    resources = [
+        Resource(number, (Server(number, number),), UNBOUNDED, UNBOUNDED, group, 0, 0, 0) for number in range(2)
+    ]
     resources[0].add(frame.tasks[0])
     younger = frame_with().tasks[0]
     younger.key = (1, 0)

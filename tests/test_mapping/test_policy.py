@@ -76,7 +76,8 @@ def test_one_switch_changes_nothing_else(switch: str) -> None:
 
 def test_every_switch_can_be_changed() -> None:
     assert set(PolicyChange.model_fields) == set(Policy.model_fields)
-    assert set(SWITCHES) | {"preset", "queue", "stage_queue", "adaptive", "reuse", "budget"} == set(Policy.model_fields)
+    others = {"preset", "queue", "stage_queue", "adaptive", "reuse", "budget", "batching"}
+    assert set(SWITCHES) | others == set(Policy.model_fields)
 
 
 @pytest.mark.parametrize("queue", ["queue", "stage_queue"])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 
-from eesim.plan.check import check_sections
+from eesim.plan.check import check_batches, check_sections
 from eesim.plan.lower import Lowered, lower
 from eesim.plan.plan import FULL_SPEED, PURE_DELAY, NodeKind, Plan
 from eesim.scenario.load import Scenario, load
@@ -52,6 +52,7 @@ def assert_form(plan: Plan) -> None:
         assert array.flags.c_contiguous, name
     n, k, r, s, g = plan.n_nodes, plan.n_exits, plan.n_resources, plan.n_servers, plan.n_streams
     shapes = {
+        "batch_work_ns": (n, plan.n_states, max(plan.node_batch.max() - 1, plan.batch_work_ns.shape[2])),
         "node_work_ns": (n, plan.n_states), "node_power_uw": (n, plan.n_states), "node_host_uw": (n, plan.n_states),
         "succ_ptr": (n + 1,), "succ": (int(plan.node_missing.sum()),), "exit_need": (k,), "server_resource": (s,),
         **dict.fromkeys(("stream_node", "stream_exit"), (g + 1,)),
@@ -92,6 +93,7 @@ def assert_graph(plan: Plan) -> None:
     assert all(plan.node_need[node] <= plan.node_need[after] for node, after in pairs)
     assert sorted(plan.node_rank) == list(range(plan.n_nodes))
     check_sections(plan)
+    check_batches(plan)
 
 
 def assert_numbers(lowered: Lowered) -> None:

@@ -54,6 +54,7 @@ _WORDS = {
     "exit_share": "share of",
     "level_share": "answers at level",
     "blocked_share": "blocked share of",
+    "batch_size": "mean batch on",
 }
 
 
