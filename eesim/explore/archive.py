@@ -69,7 +69,7 @@ class Archive:
         if begin == end:
             return
         self._seen = end
-        feasible = begin + np.flatnonzero(self._memo.violation[begin:end] == 0)
+        feasible = begin + (self._memo.violation[begin:end] == 0).nonzero()[0]
         if len(feasible):
             known = self.rows if self.feasible else _NOTHING
             self.feasible += len(feasible)

@@ -105,6 +105,42 @@ def crowd(objectives: FloatArray, ranks: IntArray, orders: IntArray, out: FloatA
 
 
 @kernel
+def sort_columns(values: FloatArray, order: IntArray, spare: IntArray, out: IntArray) -> None:
+    """Sort rows by each objective by itself; equal ones stay in order. ``order`` and ``spare`` are overwritten."""
+    column = np.empty((len(values), 1))
+    for m in range(values.shape[1]):
+        for i in range(len(values)):
+            order[i] = i
+            column[i, 0] = values[i, m]
+        sort_rows(column, order, spare)
+        for i in range(len(values)):
+            out[i, m] = order[i]
+
+
+@kernel
+def orders_of_fronts(values: FloatArray, order: IntArray, out: IntArray) -> None:
+    """Orders for `crowd` of two objectives, from the lexicographic one: along a front one rises as the other falls.
+
+    Only the order within each rank counts there, and rows of a rank that are equal in one objective are equal in both:
+    those stay in order.
+    """
+    n = len(order)
+    end = n
+    while end > 0:
+        begin = end - 1
+        while (
+            begin > 0
+            and values[order[begin - 1], 0] == values[order[begin], 0]
+            and (values[order[begin - 1], 1] == values[order[begin], 1])
+        ):
+            begin -= 1
+        for i in range(begin, end):
+            out[i, 0] = order[i]
+            out[n - end + i - begin, 1] = order[i]
+        end = begin
+
+
+@kernel
 def keep_spread(rows: IntArray, objectives: FloatArray, violation: FloatArray, places: int, out: IntArray) -> int:
     """Choose the best of a pool by rank, and within a rank the least crowded, without repetitions.
 
@@ -143,14 +179,11 @@ def keep_spread(rows: IntArray, objectives: FloatArray, violation: FloatArray, p
     sort_rows(columns, order, spare)
     ranks, distance = np.empty(n, np.int64), np.empty(n)
     rank_rows(values, total, order, ranks)
-    orders, column = np.empty((n, n_objectives), np.int64), np.empty((n, 1))
-    for m in range(n_objectives):
-        for i in range(n):
-            order[i] = i
-            column[i, 0] = values[i, m]
-        sort_rows(column, order, spare)
-        for i in range(n):
-            orders[i, m] = order[i]
+    orders = np.empty((n, n_objectives), np.int64)
+    if n_objectives == 2 and total.max() == 0.0:
+        orders_of_fronts(values, order, orders)
+    else:
+        sort_columns(values, order, spare, orders)
     crowd(values, ranks, orders, distance)
     quality = np.empty((n, 2))
     for i in range(n):

@@ -84,16 +84,23 @@ class Evolution(Search):
 
     def _offspring(self) -> tuple[IntArray, IntArray]:
         """Parents, children and newcomers, and the islands on which they compete; rows may repeat."""
-        sizes = np.bincount(self._island, minlength=self._islands)
-        places = self._places[sizes[self._places] > 0]
-        begins = np.cumsum(sizes) - sizes
-        born, rows, fresh = self._children(begins[places], sizes[places])
-        vacant = np.concatenate([places[~fresh], self._places[sizes[self._places] == 0]])
+        places, begin, size, empty = self._groups()
+        born, rows, fresh = self._children(begin, size)
+        vacant = np.concatenate([places[~fresh], empty])
         newcomers = self._claim_random(len(vacant))
         known, settled = (born >= 0) & (born != rows), rows >= 0
         pool = self._rows, born[known], rows[settled], newcomers
         island = self._island, places[known], places[settled], vacant[: len(newcomers)]
         return np.concatenate(pool), np.concatenate(island)
+
+    def _groups(self) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+        """Places on islands with parents, where those parents begin and how many they are; places on empty islands."""
+        if self._islands == 1 and len(self._rows):
+            return self._places, self._places, np.full(len(self._places), len(self._rows)), self._places[:0]
+        sizes = np.bincount(self._island, minlength=self._islands)
+        inhabited = sizes[self._places] > 0
+        places = self._places[inhabited]
+        return places, (np.cumsum(sizes) - sizes)[places], sizes[places], self._places[~inhabited]
 
     def _children(self, begin: IntArray, size: IntArray) -> tuple[IntArray, IntArray, BoolArray]:
         """One child for each place: the row it was born as, the row it ended as, and whether that is new."""
@@ -102,7 +109,7 @@ class Evolution(Search):
         born, fresh = self._claim(children, self._left)
         rows = born.copy()
         for _ in range(STEPS_ASIDE):
-            stale = np.flatnonzero(~fresh)
+            (stale,) = (~fresh).nonzero()
             if not len(stale) or not self._left:
                 break
             barred = stale[rows[stale] < 0]

@@ -158,6 +158,9 @@ class Memo:
             if np.isnan(array).any():
                 raise ValueError(f"{name} have no value (NaN); infinity is the way to say so")
             store[first:last] = array
+        if not self._violations.shape[1]:
+            self._total[first:last] = 0.0
+            return
         if (found.violations < 0).any():
             raise ValueError("violations are below 0; a constraint that is met has violation 0")
         self._total[first:last] = self._violations[first:last].sum(axis=1)

@@ -212,7 +212,7 @@ class Search(ABC):
         while wanted > 0 and tries > 0 and not sampler.exhausted:
             genomes = sampler.peek(min(chunk, tries))
             rows, fresh = self._claim(genomes, wanted)
-            places = np.flatnonzero(fresh)
+            (places,) = fresh.nonzero()
             # What lies beyond the last genome that was wanted stays in the sequence.
             sampler.take(int(places[-1]) + 1 if len(places) == wanted else len(genomes))
             parts.append(rows[places])
