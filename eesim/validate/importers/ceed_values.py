@@ -140,6 +140,8 @@ class ValueReader:
 
     def _group(self, key: str, value: Any) -> Mapping[str, Any]:
         if isinstance(value, dict):
+            # An empty object is a value, too: one that says nothing.
+            self.tally.understood += not value
             return value
         self.tally.understood += leaves(value)
         self.tally.skip(f"{key} is not an object", self.path, self.document.line((key,)), show(value))
@@ -169,7 +171,7 @@ class ValueReader:
         known = {name: value[name] for name in STATS if name in value}
         for name in value.keys() - known.keys():
             self._unknown((*path, name), value[name])
-        self.tally.understood += sum(map(leaves, known.values()))
+        self.tally.understood += sum(map(leaves, known.values())) if value else 1
         try:
             return stats_of(known)
         except ValueError as error:
