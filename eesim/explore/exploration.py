@@ -16,6 +16,7 @@ from eesim.evaluate import run, trace_digests
 from eesim.explore.additive import why_not
 from eesim.explore.branch_and_bound import BOUNDED, BranchAndBound, why_unbounded
 from eesim.explore.certificate import Certificate, certify
+from eesim.explore.disagreement import Disagreement, disagreement
 from eesim.explore.dynamic_programming import DynamicProgramming, why_not_dp
 from eesim.explore.evaluator import Evaluator
 from eesim.explore.exhaustive import Exhaustive
@@ -122,8 +123,15 @@ class Exploration:
             "violations": {name: float(value) for name, value in excess if value > 0},
         }
 
+    def disagreement(self) -> Disagreement | None:
+        """Where GA.py's rules and the simulator part for the best design, if it was sought by those rules."""
+        if "ga_py" not in self.evaluator.objective_names or not len(self.found.genomes):
+            return None
+        return disagreement(str(self.describe()["mapping"]))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object that ``eesim explore --json`` prints."""
+        parting = self.disagreement()
         return {
             "best": self.describe(),
             "feasible": self.found.is_feasible,
@@ -139,6 +147,7 @@ class Exploration:
             "by_general_road": self.evaluator.by_general_road,
             "confirmation": None if self.confirmation is None else _summary(self.confirmation),
             "engines_agree": self.engines_agree,
+            **({} if parting is None else {"disagreement": parting.to_dict()}),
             "wall_s": round(self.wall_s, 3),
             "provenance": self.provenance,
         }

@@ -110,3 +110,6 @@ def _print_proof(exploration: Exploration, console: Console) -> None:
         line = coup_command(result.scenario)
         if line:
             say(f"on the board: {line}")
+    parting = exploration.disagreement()
+    if parting is not None:
+        say(f"\n{parting.to_text().rstrip()}")

@@ -387,3 +387,16 @@ def test_a_budget_too_small_for_a_proof_is_told(capsys: Capture, tmp_path: Path)
     certificate = done.json()["certificate"]
     assert certificate["evaluated"] == 100
     assert not certificate["proven_optimal"]
+
+
+def test_a_search_by_the_rules_of_ga_py_says_where_the_simulator_parts(capsys: Capture, tmp_path: Path) -> None:
+    rules = {**ISSUE, "objective": "ga_py", "segments": ["B"], "constraints": {}}
+    scenario = write(tmp_path, rules)
+    done = here(capsys, "explore", scenario)
+    assert done.status == 0, done.err
+    assert "BBBBBBB: GA.py and the simulator, one frame at a time, no transfers; ms" in done.out
+    assert "counted twice" in done.out
+    told = here(capsys, "explore", scenario, "--json").json()["disagreement"]
+    last = told["uncontended"]["exits"][-1]
+    assert (last["ga_py_ms"], last["simulated_ms"]) == (pytest.approx(53.21), pytest.approx(51.51))
+    assert sum(cause["difference_ms"] for cause in last["causes"]) == pytest.approx(last["difference_ms"])
