@@ -87,7 +87,10 @@ class NativeEngine:
             now_ns=0,
             busy_ns=np.zeros((plan.n_nodes, plan.n_states), np.int64),
             wasted_ns=np.zeros(plan.n_nodes, np.int64),
-            blocked_ns=np.zeros(plan.n_resources, np.int64),  # nothing can be blocked in the plans it accepts
+            # Nothing is blocked or served in batches in the plans that it accepts.
+            blocked_ns=np.zeros(plan.n_resources, np.int64),
+            batches=np.zeros(plan.n_resources, np.int64),
+            batched=np.zeros(plan.n_resources, np.int64),
         )
         self._records = np.empty((0, len(RECORD_COLUMNS)), np.int64)
 
@@ -98,8 +101,8 @@ class NativeEngine:
         arrival, draw = (np.ascontiguousarray(array, np.int64) for array in (draws.arrival_ns, draws.exit))
         self._records = np.empty((len(arrival), len(RECORD_COLUMNS)), np.int64)
         now = ctypes.c_int64()
-        _, busy, wasted, _ = self._counters
-        outputs = (ctypes.c_void_p(array.ctypes.data) for array in (arrival, draw, self._records, busy, wasted))
+        counted = self._counters.busy_ns, self._counters.wasted_ns
+        outputs = (ctypes.c_void_p(array.ctypes.data) for array in (arrival, draw, self._records, *counted))
         status = self._library.simulate_stream(
             ctypes.byref(self._plan), ctypes.c_int64(len(arrival)), *outputs, ctypes.byref(now)
         )
